@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from daas_hub.admission.limits import NO_LIMITS, SHOWN, UNITS, Limits, in_words, needs, uses_of
 from daas_hub.admission.model import Demand, Occupied
-from daas_hub.admission.offer import Offer
+from daas_hub.admission.offer import EVERYTHING, Offer
 from daas_hub.errors import Refused
 
 _YOU = "You are"
@@ -68,7 +68,7 @@ class ClassRule:
     Attributes:
         each: of each of them; it replaces the limits of every person.
         together: of all of them together.
-        sizes, applications: the only ones for them; empty for all.
+        sizes, applications: the only ones for them; empty for what everybody may use (`Rules.offer`).
         share: their weight in the queue; 2 waits as if half as much of theirs were running.
     """
 
@@ -131,6 +131,7 @@ class Rules:
     """All limits of a facility.
 
     Attributes:
+        offer: what people may use who are in no class, or whose class does not name any.
         classes: by "role:NAME" or "group:NAME".
         places: what each place has; `titles` are what pages call them.
         facility: what the whole portal has.
@@ -139,6 +140,7 @@ class Rules:
     """
 
     person: Limits = NO_LIMITS
+    offer: Offer = EVERYTHING
     proposal: Limits = NO_LIMITS
     classes: Mapping[str, ClassRule] = field(default_factory=dict)
     places: Mapping[str, Limits] = field(default_factory=dict)
@@ -164,7 +166,7 @@ class Rules:
     def has_quotas(self) -> bool:
         """Whether a launch may be refused without regard to what is free now."""
         hours = any(one.hours is not None for one in (self.facility, *self.places.values()))
-        return bool(self.person or self.proposal or self.classes or hours)
+        return bool(self.person or self.proposal or self.classes or hours) or self.offer != EVERYTHING
 
     @property
     def has_capacity(self) -> bool:
@@ -186,7 +188,10 @@ class Rules:
     def offer_for(self, groups: frozenset[str]) -> Offer:
         """Return what people with these roles and groups may launch (see `Demand.groups`)."""
         own = [rule for _, rule in self.classes_of(groups)]
-        return Offer.of_classes([rule.applications for rule in own], [rule.sizes for rule in own])
+        if not own:
+            return self.offer
+        applications, sizes = self.offer.applications or frozenset(), self.offer.sizes or frozenset()
+        return Offer.of_classes([one.applications or applications for one in own], [one.sizes or sizes for one in own])
 
     @property
     def counted_groups(self) -> frozenset[str]:

@@ -13,13 +13,15 @@ from traitlets.config import Config, Configurable
 from daas_hub.admission.backend_capacity import Asked
 from daas_hub.admission.limits import Limits
 from daas_hub.admission.limits_reading import DictReader, capacity_of, limits_of, wrong
+from daas_hub.admission.offer import Offer
 from daas_hub.admission.queue import QueuePolicy
 from daas_hub.admission.quota import ClassRule, Reservation, Rules
 from daas_hub.catalogue import Catalogue
 from daas_hub.errors import ConfigurationError
 from daas_hub.launch import Place
 
-_CLASS_KEYS = ("together", "sizes", "applications", "share")
+_OFFER_KEYS = ("sizes", "applications")
+_CLASS_KEYS = ("together", *_OFFER_KEYS, "share")
 _RESERVATION_KEYS = ("start", "end", "sessions", "place", "proposals", "roles", "groups")
 
 
@@ -31,8 +33,9 @@ class Quotas(Configurable):
         help="""
         Limits of each person: `sessions`, `cpus`, `memory` ("64 GiB"), `gpus` at the same time,
         and `hours` of sessions in the last `days` (30 by default). Sessions without a proposal count, too. A running
-        session counts with its whole time limit. Example: {"sessions": 4, "cpus": 16, "memory": "64 GiB", "hours": 200,
-        "days": 30}. Default: none, only `Facility.sessions_per_person`.
+        session counts with its whole time limit. In addition: `sizes` and `applications`, the only ones for people
+        whose roles and groups (`roles`, `groups`) do not name others. Example: {"sessions": 4, "cpus": 16, "memory":
+        "64 GiB", "hours": 200, "days": 30, "sizes": ["small"]}. Default: none, only `Facility.sessions_per_person`.
         """,
     )
     proposal = Dict(
@@ -48,8 +51,8 @@ class Quotas(Configurable):
         Classes of people, by role (see `RoleRules.role_groups`). The keys of `person` are then
         the limits of each of them, instead of those of `person`; of a person with several classes the higher limits
         count. In addition: `together` (limits of all of them together, with the same keys), `sizes` and `applications`
-        (the only ones they may use), `share` (their weight in the queue, 1 by default). Example: {"guest": {"sessions":
-        1, "sizes": ["small"], "together": {"sessions": 10}}}. Default: none.
+        (the only ones they may use, instead of those of `person`), `share` (their weight in the queue, 1 by default).
+        Example: {"guest": {"sessions": 1, "sizes": ["small"], "together": {"sessions": 10}}}. Default: none.
         """,
     )
     groups = Dict(
@@ -114,8 +117,10 @@ class Quotas(Configurable):
         stock = config.get("JupyterHub", {}).get("active_server_limit") or None
         if isinstance(stock, int):
             facility = _with_sessions(facility, min(stock, facility.sessions or stock))
+        everybody = DictReader("Quotas.person", self.person)
         return Rules(
-            person=limits_of("Quotas.person", self.person),
+            person=limits_of("Quotas.person", self.person, others=_OFFER_KEYS),
+            offer=Offer(everybody.names("applications") or None, everybody.names("sizes") or None),
             proposal=limits_of("Quotas.proposal", self.proposal),
             classes=self._classes("roles", "role") | self._classes("groups", "group"),
             places=capacity,
@@ -296,7 +301,8 @@ def _reservation_problems(rules: Rules) -> Iterator[ConfigurationError]:
 
 def _catalogue_problems(rules: Rules, catalogue: Catalogue) -> Iterator[ConfigurationError]:
     """Yield an error for each size and application of the quotas that the catalogue does not have."""
-    offers: list[tuple[str, frozenset[str], frozenset[str]]] = []
+    none: frozenset[str] = frozenset()
+    offers = [("Quotas.person", rules.offer.sizes or none, rules.offer.applications or none)]
     for name, rule in rules.classes.items():
         kind, _, title = name.partition(":")
         offers.append((f"Quotas.{kind}s[{title!r}]", rule.sizes, rule.applications))

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daas_hub.admission.limits import Limits
+from daas_hub.admission.offer import Offer
 from daas_hub.admission.quota import ClassRule, NoRoom, OverQuota, Reservation, Rules, require_quota, require_room
 
 from .scenes import GIB, NOW, demand, running
@@ -88,6 +89,20 @@ def test_sizes_and_applications_of_a_class() -> None:
     assert refusal(rules, demand(size="large")) == ""
     rules = Rules(classes=dict(rules.classes) | {"role:staff": ClassRule()})
     assert refusal(rules, demand(size="large", groups=GUEST | STAFF)) == "", "one class that allows it is enough"
+
+
+def test_sizes_and_applications_of_everybody_else() -> None:
+    """A class that names none has those of everybody; one that does has its own instead."""
+    everybody = Offer(sizes=frozenset({"small"}), applications=frozenset({"terminal"}))
+    staff = ClassRule(sizes=frozenset({"small", "large"}))
+    rules = Rules(offer=everybody, classes={"role:staff": staff, "role:guest": ClassRule(each=Limits(sessions=1))})
+    assert Rules(offer=everybody).has_quotas, "or the gate does not ask"
+    words = "The size large is not available to you. Available: small."
+    assert refusal(rules, demand(size="large")) == words
+    assert refusal(rules, demand(size="large", groups=GUEST)) == words
+    assert refusal(rules, demand(size="large", groups=STAFF)) == ""
+    assert refusal(rules, demand(size="large", groups=STAFF | GUEST)) == ""
+    assert "The application pymca is not" in refusal(rules, demand(application="pymca", groups=STAFF))
 
 
 def test_hours_are_those_of_the_last_days() -> None:

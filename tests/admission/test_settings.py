@@ -10,6 +10,7 @@ import pytest
 from traitlets.config import Config
 
 from daas_hub.admission.limits import Limits
+from daas_hub.admission.offer import Offer
 from daas_hub.admission.settings import Queue, Quotas, admission_problems
 from daas_hub.catalogue import Application, Catalogue, Kind, Size
 from daas_hub.launch import Place
@@ -39,7 +40,7 @@ def test_nothing_is_limited_by_default() -> None:
 def test_limits_of_all_scopes() -> None:
     config = config_of(
         Quotas={
-            "person": {"sessions": 4, "cpus": 1.5, "memory": "64 GiB", "gpus": 0, "hours": 20},
+            "person": {"sessions": 4, "cpus": 1.5, "memory": "64 GiB", "gpus": 0, "hours": 20, "sizes": ["small"]},
             "roles": {"guest": {"sessions": 1, "sizes": ["small"], "share": 0.5, "together": {"cpus": 8}}},
             "groups": {"school": {"gpus": 1}},
             "places": {"large": {"cpus": 64, "hours": 500, "days": 90}},
@@ -49,6 +50,7 @@ def test_limits_of_all_scopes() -> None:
     )
     rules = Quotas(config=config).rules(config, (LARGE,))
     assert rules.person == Limits(4, 1.5, 64 * 2**30, 0, 20)
+    assert rules.offer == Offer(sizes=frozenset({"small"}))
     guest = rules.classes["role:guest"]
     assert (guest.each, guest.together, guest.sizes) == (Limits(sessions=1), Limits(cpus=8), frozenset({"small"}))
     assert guest.share == 0.5
@@ -95,6 +97,8 @@ def test_a_reservation_is_in_the_facilitys_time_zone() -> None:
         ("facility", {"days": 7}, "Quotas.facility['days'] = 7: has no effect without `hours`"),
         ("places", {"large": {"hours": "many"}}, "Quotas.places['large']['hours'] = 'many': is not a number above 0"),
         ("places", {"large": {"hour": 8}}, "Quotas.places['large']['hour'] = '(set)': there is no such key Did you"),
+        ("person", {"sizes": ["smal"]}, "Quotas.person['sizes'] = 'smal': is not in the catalogue Did you mean"),
+        ("person", {"applications": []}, "Quotas.person['applications'] = []: is not a list of names"),
         ("proposal", {"sizes": ["small"]}, "Quotas.proposal['sizes'] = '(set)': there is no such key"),
     ],
 )
