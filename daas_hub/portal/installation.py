@@ -19,6 +19,7 @@ from daas_hub.facility import Facility
 from daas_hub.operators import role_problems
 from daas_hub.portal.assets import FOLDER, session_asset_addresses, static_address
 from daas_hub.portal.notice_views import notice_views
+from daas_hub.portal.own_use import has_limits
 from daas_hub.portal.template_globals import TemplateGlobals
 
 TEMPLATES = str(FOLDER.parent)
@@ -40,6 +41,7 @@ def install_templates(app: Any) -> None:
         session_assets=session_asset_addresses(base_url, app.tornado_settings),
         has_policy="content-security-policy" in headers,
         notices=lambda user: notice_views(app.db, Facility.of(app.config).zone, user),
+        has_limits=has_limits,
     )
     loader = ChoiceLoader(
         [

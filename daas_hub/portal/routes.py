@@ -40,6 +40,7 @@ from daas_hub.portal.mailing import start_mailing
 from daas_hub.portal.maintenance import watch_maintenance
 from daas_hub.portal.notices import NOTICE_ROUTES
 from daas_hub.portal.operations import OPERATORS_API
+from daas_hub.portal.own_use import OwnUseHandler
 from daas_hub.portal.pages import HomeHandler, ProposalHandler
 from daas_hub.portal.queue_starts import start_from_queue
 from daas_hub.portal.server_counts import count_rarely
@@ -85,6 +86,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/audit", AuditHandler),
         (r"/daas/open", DeepLinkHandler),
         (r"/daas/events", SessionEventsHandler),
+        (r"/daas/use", OwnUseHandler),
         (r"/daas/icons/([^/]+)", IconHandler),
         (r"/daas/static/(.*)", AssetHandler),
         (rf"/daas/session/({'|'.join(map(re.escape, SESSION_ASSETS))})", SessionAssetHandler),

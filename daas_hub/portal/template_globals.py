@@ -48,6 +48,7 @@ class TemplateGlobals:
         session_assets: addresses of the files of a desktop's page, which pages with launch buttons fetch ahead.
         has_policy: whether the administrator has set a Content-Security-Policy for the hub.
         notices: returns the notices that a user of the hub sees; of None, those that everybody does.
+        has_limits: whether the hub has quotas or a capacity, asked when a page is made.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class TemplateGlobals:
         session_assets: Sequence[str] = (),
         has_policy: bool,
         notices: Callable[[Any], list[dict[str, Any]]],
+        has_limits: Callable[[], bool],
     ) -> None:
         self.facility = {
             "name": facility.name,
@@ -69,6 +71,7 @@ class TemplateGlobals:
         self.static = static
         self.session_assets = session_assets
         self.notices = notices
+        self.has_limits = has_limits
         self.script_policy = "" if has_policy else SCRIPT_POLICY
         self._end_rules = facility.end_rules
         self.person = person_of
