@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -114,11 +114,15 @@ class Audiences:
         audience = self._board.audience()
         if not audience:
             return
-        if any(one.startswith(_BEAMLINE) for one in audience):
-            self.classes_of(user)
-            return
         has = groups_for_quotas(account.roles, account.memberships) & audience
-        self._answers[user.name] = _Answer(audience, has, self._clock() + ASK_AGAIN_S)
+        if not any(one.startswith(_BEAMLINE) for one in audience):
+            self._answers[user.name] = _Answer(audience, has, self._clock() + ASK_AGAIN_S)
+            return
+        # of the beamlines another source is asked; until then they are as it said before
+        earlier = self._answers.get(user.name, _Answer(audience, _NOBODY, self._clock()))
+        beamlines = {one for one in earlier.has if one.startswith(_BEAMLINE)}
+        self._answers[user.name] = replace(earlier, has=has | beamlines)
+        self.classes_of(user)
 
     def _ask(self, user: Any, audience: frozenset[str]) -> None:
         # a service with a token has no account

@@ -105,6 +105,19 @@ async def test_a_group_and_a_beamline(scene: Scene) -> None:
     assert await scene.shown() == [beamline.id, group.id]
 
 
+async def test_a_page_knows_the_roles_also_while_a_notice_is_for_a_beamline(scene: Scene) -> None:
+    """A role that has ended ends with the next page, and not when the proposals are asked for again."""
+    role, beamline = scene.announce("role:staff"), scene.announce("beamline:ID21")
+    scene.facility.proposals = (Proposal("MA-4242", "Glass", beamlines=("ID21",)),)
+    user = User()
+    scene.audiences.note(user, BOSS)
+    assert [one.id for one in scene.audiences.shown_to(user)] == [role.id], "the beamline is asked about"
+    assert await scene.shown(user) == [beamline.id, role.id]
+    scene.audiences.note(user, Account("anna", 25001, 25001))
+    assert await scene.shown(user) == [beamline.id]
+    assert scene.facility.asked == ["anna"], "once"
+
+
 async def test_a_role_that_this_login_does_not_have_is_not_theirs(scene: Scene) -> None:
     """The account is an administrator's, and the login has no second factor; the hub's flag says so at once."""
     notice = scene.announce("role:admin")
