@@ -259,15 +259,16 @@ class Reconciler:
                 await asyncio.to_thread(shutil.rmtree, self._runtime_dir / "sessions" / key, True)
 
     async def _forget(self, key: str, record: SessionRecord) -> None:
-        """Remove the folder and the record of an ended session; of one that its owner stopped, card and tokens, too."""
+        """Remove the folder and the record of an ended session; of one that was stopped, its card and tokens, too."""
         if self._records.get(key) is not record or (record.user, record.server) in self._known():
             return  # started again meanwhile
         await self._records.remove(key)
         await asyncio.to_thread(shutil.rmtree, self._runtime_dir / "sessions" / key, True)
         if record.stop_wanted:
-            self._remove_card(record)
+            self._end_of_stop(record)
 
-    def _remove_card(self, record: SessionRecord) -> None:
+    def _end_of_stop(self, record: SessionRecord) -> None:
+        """Remove the card and the tokens of a session that was stopped; a card that says why it ended stays."""
         from jupyterhub import orm
         from jupyterhub.utils import url_escape_path, url_path_join
 
@@ -278,8 +279,12 @@ class Reconciler:
         spawner = user.spawners[record.server]
         if spawner.active or spawner.pending:
             return
-        user.spawners.pop(record.server, None)
-        self._hub.db.delete(user.orm_spawners[record.server])
+        if spawner.ending:
+            spawner.clear_state()
+            spawner.orm_spawner.state = spawner.get_state()
+        else:
+            user.spawners.pop(record.server, None)
+            self._hub.db.delete(user.orm_spawners[record.server])
         # JupyterHub's stop did not get as far as that
         base_url = url_path_join(user.base_url, url_escape_path(record.server), "/")
         given = self._hub.db.query(orm.APIToken).filter_by(user_id=row.id, note=f"Server at {base_url}")

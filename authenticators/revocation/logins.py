@@ -91,6 +91,9 @@ async def _is_stopped(proxy: Any, user: Any, name: str, why: str) -> bool:
     spawner = user.spawners[name]
     if why and hasattr(spawner, "ending"):
         spawner.ending = why
+        # JupyterHub stores it after a stop that succeeds only
+        spawner.orm_spawner.state = spawner.get_state()
+        user.db.commit()
     try:
         await proxy.delete_user(user, name)
     except Exception:

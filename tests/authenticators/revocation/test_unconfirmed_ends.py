@@ -30,11 +30,17 @@ class Hub:
     """A hub's proxy and its user anna in one, with sessions that end in different ways."""
 
     name = "anna"
+    db = SimpleNamespace(commit=lambda: None)
 
     def __init__(self, *names: str, route_stays: bool = False, slow_fails: bool = False) -> None:
         self.spawners = {
-            name: SimpleNamespace(active=True, pending=None, stop_wanted=False, ending="") for name in names
+            name: SimpleNamespace(
+                active=True, pending=None, stop_wanted=False, ending="", orm_spawner=SimpleNamespace(state={})
+            )
+            for name in names
         }
+        for one in self.spawners.values():
+            one.get_state = lambda one=one: {"ending": one.ending}
         self.route_stays, self.slow_fails = route_stays, slow_fails
         self.done: list[str] = []
         self.answer = asyncio.Event()
@@ -74,7 +80,8 @@ async def test_a_confirmed_end_is_not_counted() -> None:
 async def test_an_end_that_is_not_confirmed_closes_the_route_and_is_counted(name: str) -> None:
     hub = Hub("good", name)
     spawner = hub.spawners[name]
-    assert await stop_sessions(hub, hub, ["good", name]) == [name]
+    assert await stop_sessions(hub, hub, ["good", name], why="You are no longer a member.") == [name]
+    assert spawner.orm_spawner.state == {"ending": "You are no longer a member."}, "its card says so after a restart"
     assert hub.done.index(f"route of {name}") < hub.done.index(f"stop of {name}")
     assert counted() == 1
     # the backend answers: the reconciler removes the record, or the stop returns
