@@ -11,8 +11,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from jupyterhub.app import JupyterHub
+from jupyterhub.proxy import ConfigurableHTTPProxy
+from traitlets import TraitError
+from traitlets.config import Config
 
-from daas_hub.errors import DaasError
+from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.launch import Plan
 from daas_hub.spawners.concurrent_starts import ConcurrentStartsMixin
 from daas_hub.spawners.earlier_sessions import ShareOfSocket, earlier_sockets_dir
@@ -26,11 +29,38 @@ def host_of_socket(path: Path) -> str:
     return "".join(f"%{ord(one):X}" if one.isascii() and one.isupper() else quote(one, safe="") for one in str(path))
 
 
+def proxy_problems(config: Config) -> list[DaasError]:
+    """Return the problem of another proxy than configurable-http-proxy: it would show an error for every session."""
+    wanted = config.JupyterHub.get("proxy_class")
+    if wanted is None:
+        return []
+    try:
+        found = JupyterHub.class_traits()["proxy_class"].validate(None, wanted)
+    except (ImportError, TraitError):
+        # the hub says it
+        return []
+    if issubclass(found, ConfigurableHTTPProxy):
+        return []
+    return [
+        ConfigurationError(
+            "JupyterHub.proxy_class",
+            wanted,
+            "does not connect to socket files, which are the addresses of sandboxes and containers",
+            remedy='Use "daas", or run sessions on Kubernetes.',
+        )
+    ]
+
+
 class SocketSessionMixin(ConcurrentStartsMixin):
     """A session with socket files, in its own folder below `runtime_dir`."""
 
     _egress: Egress | None = None
     _hub_api: HubAPISocket | ShareOfSocket | None = None
+
+    @classmethod
+    def startup_problems(cls, config: Config) -> list[DaasError]:
+        """Add a proxy that does not connect to socket files (see `ProposalSessionMixin.startup_problems`)."""
+        return [*super().startup_problems(config), *proxy_problems(config)]
 
     # -- its files ---------------------------------------------------------------------------------------------------
 
