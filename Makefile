@@ -124,7 +124,7 @@ bench-pods: $(VENV)/.installed $(VENV)/.test  ## click to first frame in a pod; 
 bench-scale: $(VENV)/.installed $(VENV)/.test  ## 1,000 starts, memory and pages of the hub itself, beside stock hubs
 	$(PYTHON) -m benchmarks.starts $(ARGS)
 
-bench-queue: $(VENV)/.installed $(VENV)/.test  ## 1,000 people press on fifty places, and the hub is killed three times
+bench-queue: $(VENV)/.installed $(VENV)/.test  ## 1,000 people press on fifty places, and the hub is killed among the presses
 	$(PYTHON) -m benchmarks.queueing $(ARGS)
 
 bench-cluster-scale: $(VENV)/.installed $(VENV)/.test  ## the hub with 10 to 1,000 sessions on fake nodes, and its plot (.ci/cluster build)

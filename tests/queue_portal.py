@@ -40,12 +40,13 @@ class QueuePortal:
     Args:
         sessions: how many it has room for.
         more: further lines of its configuration.
+        port: of the portal; 0 for any.
     """
 
-    def __init__(self, people: list[str], sessions: int, more: str = "") -> None:
+    def __init__(self, people: list[str], sessions: int, more: str = "", port: int = 0) -> None:
         self._state, self._secret, lines = prepare(people)
         self._lines = f'{lines}c.Quotas.facility = {{"sessions": {sessions}}}\n{more}\n'
-        self.portal: Portal = start_portal(state=self._state, more_config=self._lines)
+        self.portal: Portal = start_portal(state=self._state, port=port, more_config=self._lines)
 
     def start_again(self) -> None:
         """Start it on the state and the address of one that has ended."""

@@ -33,6 +33,7 @@ COOKIES = [
     "SimpleSAMLSessionID=6",
     "site_sso_0=7",
 ]
+BROWSER = {"Accept": "text/html,*/*"}
 KEPT = ["jupyterhub-session-id=a", "_xsrf=b|c", "my_shibsession_=d", "daas-session=e"]
 
 
@@ -194,7 +195,7 @@ def without_hub(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def test_a_browser_without_a_hub_gets_a_page_that_tries_again(without_hub: str) -> None:
-    answer = requests.get(f"{without_hub}/hub/home", headers={"Accept": "text/html,*/*"}, timeout=30)
+    answer = requests.get(f"{without_hub}/hub/home", headers=BROWSER, timeout=30)
 
     assert answer.status_code == 503
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -204,6 +205,33 @@ def test_a_browser_without_a_hub_gets_a_page_that_tries_again(without_hub: str) 
     # nothing of another host, no script
     assert "http://" not in answer.text
     assert "<script" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/hub/launch", "/hub/sessions/one/stop"])
+def test_a_browser_without_a_hub_sends_a_launch_and_a_stop_again(without_hub: str, path: str) -> None:
+    begun = time.monotonic()
+    answer = requests.post(without_hub + path, {"a": "b"}, headers=BROWSER, allow_redirects=False, timeout=30)
+
+    assert (answer.status_code, answer.headers["Location"]) == (307, f"{path}?again=1")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert time.monotonic() - begun > 3, "browsers follow 20 redirects at most, which have to last"
+    answer = requests.post(f"{without_hub}{path}?again=17", headers=BROWSER, allow_redirects=False, timeout=30)
+    assert answer.headers["Location"] == f"{path}?again=18"
+    # before the browser gives up with an error of its own
+    answer = requests.post(f"{without_hub}{path}?again=18", headers=BROWSER, allow_redirects=False, timeout=30)
+    assert answer.status_code == 503
+    assert "The portal does not respond at the moment" in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/hub/login", "/hub/launch/x", "/hub/sessions/a/b/stop", "/user/anna/lab-1/hub/launch", "//hub/launch"]
+)
+def test_no_other_form_is_sent_again(without_hub: str, path: str) -> None:
+    request = requests.Request("POST", without_hub, headers=BROWSER).prepare()
+    request.url = without_hub + path
+    with requests.Session() as session:
+        answer = session.send(request, allow_redirects=False, timeout=30)
+    assert (answer.status_code, answer.text) in ((503, "Service Unavailable"), (404, "Not Found"))
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -11,8 +11,10 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import SessionUser, visitors
 from tests.browser.windows import Screen
-from tests.live_portal import Portal, remove, start_portal
+from tests.live_portal import Portal, free_ports, remove, start_portal
+from tests.own_proxy import CONFIG, own_proxy
 from tests.places import kill, kill_rest
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
 
@@ -64,3 +66,28 @@ def test_a_dead_hub_and_a_dead_session(arrive: Callable[..., SessionUser], morta
     expect(desktop.locator("#veil")).to_contain_text("This session is no longer running.")
     expect(card).to_have_attribute("data-state", "ended")
     anna.keep_picture("session-is-dead", home)
+
+
+def test_a_launch_that_is_pressed_without_a_hub(sandbox_works: None, browser: Browser) -> None:
+    """The browser sends it again until the hub is back; the proxy is a service of its own."""
+    port = free_ports(4)
+    with own_proxy(port):
+        portal = start_portal(port=port, more_config=CONFIG)
+        try:
+            with visitors(browser, portal) as arrive:
+                anna = arrive()
+                anna.login("anna")
+                page = anna.page
+                page.goto(f"{portal.url}/hub/launch?application=terminal")
+                answers: list[int] = []
+                page.on("response", lambda answer: answers.append(answer.status))
+                kill(portal)
+                page.get_by_role("button", name="Launch").click(no_wait_after=True)
+                wait_for(lambda: page.wait_for_timeout(100) or 307 in answers, "the first repetition")
+                portal.process = start_portal(state=portal.state, port=port, more_config=CONFIG).process
+                anna.wait_for_picture()
+                assert len(anna.context.request.get(f"{portal.url}/hub/api/user").json()["servers"]) == 1
+        finally:
+            portal.stop()
+            kill_rest(portal)
+            remove(portal)
