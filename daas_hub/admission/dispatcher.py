@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol
 
@@ -11,8 +12,11 @@ from daas_hub.admission.gate import Gate, Key
 from daas_hub.admission.line import Line
 from daas_hub.admission.model import Demand
 from daas_hub.admission.quota import NoRoom, OverQuota
+from daas_hub.database import is_database_away
 
 INTERVAL_S = 1.0
+#: Seconds after which the log says again that the database is away.
+REMIND_S = 300.0
 #: After these reasons (`DaasError.reason`) a launch keeps its ticket: it is not the person who was refused.
 KEEPS_TICKET = frozenset({"capacity", "maintenance", "source", "throttled"})
 
@@ -53,6 +57,7 @@ class Dispatcher:
     Args:
         line: None if launches do not wait.
         start: starts the session of a ticket with its options; returns when it runs, and raises `NotStarted`.
+        clock: seconds, for how long the database is away.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class Dispatcher:
         sessions: Sessions,
         line: Line | None = None,
         start: Callable[[Key, dict[str, object]], Awaitable[None]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._gate = gate
         self._sessions = sessions
@@ -68,6 +74,7 @@ class Dispatcher:
         self._start = start
         self._starting: dict[Key, asyncio.Task[None]] = {}
         self._asked = asyncio.Event()
+        self._outage = _Outage(clock)
 
     def ask(self) -> None:
         """Let the next round come now: something has changed."""
@@ -93,9 +100,14 @@ class Dispatcher:
     def _try_round(self) -> None:
         try:
             self.round()
-        except Exception:
+        except Exception as problem:
             # whatever it is: the next round must come
-            _log.exception("the queue could not be served")
+            if is_database_away(problem):
+                self._outage.note(problem)
+            else:
+                _log.exception("the queue could not be served")
+        else:
+            self._outage.end()
 
     def admit(self, demand: Demand) -> None:
         """Admit a start.
@@ -143,7 +155,23 @@ class Dispatcher:
 
     async def _serve(self, line: Line, start: Callable[[Key, dict[str, object]], Awaitable[None]], key: Key) -> None:
         try:
-            await start(key, line.options(key))
+            await self._start_one(line, start, key)
+        except Exception as problem:
+            # the next round finds the ticket as it was stored
+            if not is_database_away(problem):
+                raise
+            self._outage.note(problem)
+        finally:
+            self._gate.release(key)
+            del self._starting[key]
+            self.ask()
+
+    async def _start_one(
+        self, line: Line, start: Callable[[Key, dict[str, object]], Awaitable[None]], key: Key
+    ) -> None:
+        options = line.options(key)
+        try:
+            await start(key, options)
         except NotStarted as problem:
             _log.info("queue: %s:%s did not start: %s", *key, problem)
             if problem.reason in KEEPS_TICKET:
@@ -155,7 +183,28 @@ class Dispatcher:
             line.leave(key)
         else:
             line.leave(key)
-        finally:
-            self._gate.release(key)
-            del self._starting[key]
-            self.ask()
+
+
+class _Outage:
+    """Says in the log that the database is away, rarely, and once when it is back."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._since: float | None = None
+        self._said = 0.0
+
+    def note(self, problem: Exception) -> None:
+        """Note that it does not answer."""
+        now = self._clock()
+        if self._since is None:
+            _log.error("the queue is not served: the database does not answer (%s)", type(problem).__name__)
+            self._since = self._said = now
+        elif now - self._said >= REMIND_S:
+            _log.error("the queue is not served: the database has not answered for %.0f s", now - self._since)
+            self._said = now
+
+    def end(self) -> None:
+        """Note that it answers."""
+        if self._since is not None:
+            _log.warning("the queue is served again: the database is back after %.0f s", self._clock() - self._since)
+            self._since = None

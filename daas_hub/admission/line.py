@@ -187,13 +187,14 @@ class Line:
 
     def leave(self, key: Key) -> bool:
         """Remove a ticket; return whether there was one."""
-        row = self._rows.pop(key, None)
+        row = self._rows.get(key)
         if row is None:
             return False
-        self._lacking.discard(key)
         self._db.delete(row)
         commit(self._db)
-        del self._waiting[key]
+        # only now: without the database it is still there
+        self._lacking.discard(key)
+        del self._rows[key], self._waiting[key]
         self._version += 1
         return True
 

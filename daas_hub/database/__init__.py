@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from daas_hub.database.server import bridge_restarts, was_lost_since
+from daas_hub.database.server import bridge_restarts, is_database_away, was_lost_since
 from daas_hub.database.sqlite import check_only_servers, use_write_ahead_log
 
-__all__ = ("configure_connections", "was_lost_since")
+__all__ = ("configure_connections", "is_database_away", "was_lost_since")
 
 
 def configure_connections() -> None:

@@ -116,6 +116,18 @@ def was_lost_since(moment: float) -> bool:
     return _last_lost >= moment
 
 
+def is_database_away(error: Exception) -> bool:
+    """Return whether the connection to the database was lost, or could not be made: an error without a statement.
+
+    Or lost by code that ran in between, whose transaction has to be rolled back.
+    """
+    from sqlalchemy.exc import DBAPIError, PendingRollbackError
+
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or error.statement is None
+    return isinstance(error, PendingRollbackError)
+
+
 def _roll_back(session: Any, transaction: Any) -> None:
     if transaction is not None and session.get_transaction() is transaction:
         session.rollback()

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from daas_hub.portal.hub_requests import is_database_away
+from daas_hub.database import is_database_away
 from daas_hub.portal.notices import notices_signature
 from daas_hub.portal.session_cards import SessionCards
 from daas_hub.portal.session_views import extend_words, notice_of, session_state

@@ -19,9 +19,10 @@ from jupyterhub import orm
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.handlers.base import SESSION_COOKIE_NAME
 from jupyterhub.utils import get_browser_protocol
-from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError
 from tornado import web
 
+from daas_hub.database import is_database_away
 from daas_hub.hub_log import use_hub_log
 from daas_hub.launch_reference import open_slot
 from daas_hub.origins import normalized_host, normalized_origin
@@ -97,16 +98,6 @@ def database_away() -> web.HTTPError:
     error.jupyterhub_message = _DATABASE_AWAY  # type: ignore[attr-defined]
     error.headers = {"Retry-After": "5"}  # type: ignore[attr-defined]
     return error
-
-
-def is_database_away(error: Exception) -> bool:
-    """Return whether the connection to the database was lost, or could not be made: an error without a statement.
-
-    Or lost by code that ran in between, whose transaction has to be rolled back.
-    """
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated or error.statement is None
-    return isinstance(error, PendingRollbackError)
 
 
 class FileRequest(web.RequestHandler):

@@ -14,13 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from tornado import web
 
 from daas_hub.catalogue import Kind
+from daas_hub.database import is_database_away
 from daas_hub.errors import BadRequest, DaasError, Refused, SourceUnavailable
 from daas_hub.launch import LaunchRequest
 from daas_hub.launch_login import LaunchLogin
 from daas_hub.metrics.launches import count_refused
 from daas_hub.portal.desktop_page import is_browser
 from daas_hub.portal.early_routes import is_routed_early, route_early, wait_accepting
-from daas_hub.portal.hub_requests import is_database_away
 from daas_hub.portal.launch_login import new_launch_login, set_login_cookie
 from daas_hub.portal.launch_page import LaunchPage
 from daas_hub.portal.lost_starts import is_lost

@@ -17,8 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from tornado import web
 
-from daas_hub.database import was_lost_since
-from daas_hub.portal.hub_requests import is_database_away
+from daas_hub.database import is_database_away, was_lost_since
 from daas_hub.portal.start_handler import StartHandler
 
 #: Seconds between two questions whether the database answers, and after which the start has failed for good.

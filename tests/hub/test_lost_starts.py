@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from daas_hub.spawners.sandbox.processes import marked_processes
 from tests.live_portal import Portal, free_ports, new_state, remove, start_portal
 from tests.waiting import wait_for
 
@@ -128,3 +129,20 @@ def test_a_program_gets_a_start_that_it_was_promised(portal: Portal) -> None:
     assert starts_in(portal.log, "refused") == 1
     assert anna.api("POST", f"users/{anna.name}/servers/refused", request).status_code in (201, 202)
     anna.wait_ready("refused")
+
+
+def test_the_log_says_once_that_the_queue_has_no_database(portal: Portal) -> None:
+    anna, away = portal.login("anna"), portal.state / "away"
+    (portal.state / "go").touch()
+    anna.launch("terminal", proposal="MA-4242", visit="2")
+    away.touch()
+    # its end is to be stored
+    for processes in marked_processes(portal.state / "run" / "sessions").values():
+        for process in processes:
+            process.kill()
+    wait_for(lambda: "the queue is not served: the database does not answer" in portal.log.read_text(), "the line")
+    away.unlink()
+    wait_for(lambda: "the queue is served again" in portal.log.read_text(), "the end of it")
+    lines = [line for line in portal.log.read_text().splitlines() if "jupyterhub.daas dispatcher" in line]
+    assert [line for line in lines if "queue is" in line] == lines[-2:]
+    assert not any("could not be served" in line for line in lines)
