@@ -15,10 +15,10 @@ import stat
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.version import __version__
@@ -28,6 +28,10 @@ _FORMAT = 1
 _SQLITE = b"SQLite format 3\x00"
 #: Parts of a SQLite database that the online backup has put into its copy.
 _PARTS = ("-wal", "-shm", "-journal")
+
+
+#: Called with the bytes that were copied since the last call.
+OnCopied = Callable[[int], object]
 
 
 class ArchiveProblem(DaasError):
@@ -49,6 +53,11 @@ class Contents:
     files: tuple[Path, ...]
     database: str
     hub_url: str
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the files now; a running hub may change it."""
+        return sum(path.stat().st_size for path in self.files if path.is_file())
 
 
 def contents_of(file: Path, config: Any, hub_url: str) -> Contents:
@@ -78,7 +87,9 @@ def contents_of(file: Path, config: Any, hub_url: str) -> Contents:
     return Contents(tuple(dict.fromkeys(found)), database, hub_url)
 
 
-def write_archive(target: Path, contents: Contents, clock: Any = time.time) -> int:
+def write_archive(
+    target: Path, contents: Contents, clock: Any = time.time, on_copied: OnCopied = lambda _: None
+) -> int:
     """Write the archive, which appears under its name once it is complete; return how many files it has.
 
     Raises:
@@ -99,7 +110,7 @@ def write_archive(target: Path, contents: Contents, clock: Any = time.time) -> i
         with os.fdopen(descriptor, "wb") as opened, tarfile.open(fileobj=opened, mode="w:gz") as archive:
             _add_bytes(archive, MANIFEST, json.dumps(manifest, indent=1).encode())
             for path in contents.files:
-                _add_file(archive, path)
+                _add_file(archive, path, on_copied)
         unfinished.replace(target)
     except (OSError, sqlite3.Error) as error:
         raise ArchiveProblem(f"The backup could not be written: {error}.") from None
@@ -136,7 +147,7 @@ def read_archive(source: Path) -> Iterator[tuple[dict[str, Any], list[tarfile.Ta
         raise ArchiveProblem(f"{source} cannot be read: {error}.") from None
 
 
-def write_files(files: list[tarfile.TarInfo], archive: tarfile.TarFile) -> None:
+def write_files(files: list[tarfile.TarInfo], archive: tarfile.TarFile, on_copied: OnCopied = lambda _: None) -> None:
     """Write the files of an archive to where they were, each as a whole, with its owner and mode.
 
     Raises:
@@ -152,6 +163,7 @@ def write_files(files: list[tarfile.TarInfo], archive: tarfile.TarFile) -> None:
             with os.fdopen(descriptor, "wb") as opened:
                 while block := content.read(1 << 20):
                     opened.write(block)
+                    on_copied(len(block))
                 os.fchmod(opened.fileno(), stat.S_IMODE(one.mode))
                 if os.geteuid() == 0:
                     os.fchown(opened.fileno(), one.uid, one.gid)
@@ -172,12 +184,27 @@ def _below(folder: Path, *, apart_from: Path | None = None) -> Iterator[Path]:
             yield path
 
 
-def _add_file(archive: tarfile.TarFile, path: Path) -> None:
+class _Counted:
+    """A file that says how much of it was read."""
+
+    def __init__(self, file: IO[bytes], on_copied: OnCopied) -> None:
+        self._file, self._on_copied = file, on_copied
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes."""
+        block = self._file.read(size)
+        self._on_copied(len(block))
+        return block
+
+
+def _add_file(archive: tarfile.TarFile, path: Path, on_copied: OnCopied) -> None:
     with path.open("rb") as opened:
         is_database = opened.read(len(_SQLITE)) == _SQLITE
-    if not is_database:
-        archive.add(path, arcname=str(path).lstrip("/"), recursive=False)
-        return
+        opened.seek(0)
+        if not is_database:
+            member = archive.gettarinfo(arcname=str(path).lstrip("/"), fileobj=opened)
+            archive.addfile(member, _Counted(opened, on_copied) if member.isreg() else None)
+            return
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy.sqlite"
         with (
@@ -191,7 +218,7 @@ def _add_file(archive: tarfile.TarFile, path: Path) -> None:
         status = path.stat()
         member.mode, member.uid, member.gid = stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
         with copy.open("rb") as opened:
-            archive.addfile(member, opened)
+            archive.addfile(member, _Counted(opened, on_copied))
 
 
 def _add_bytes(archive: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -11,7 +11,7 @@ import click
 
 from daas_hub.commands.archive import ArchiveProblem, contents_of, read_archive, write_archive, write_files
 from daas_hub.commands.arguments import CONFIG, config_file
-from daas_hub.commands.output import JSON, as_json, counted, reports_errors
+from daas_hub.commands.output import JSON, as_json, counted, progress_of, reports_errors
 from daas_hub.commands.running_hub import address_of_hub, load_config
 
 _DUMPS = {
@@ -32,7 +32,8 @@ def backup(target: Path, config: Path | None, without_database: bool, is_json: b
     """Back up configuration, database and secrets into an archive.
 
     TARGET is a new file, such as /root/daas-hub.tar.gz. It gets configuration, tables and secrets, the hub's SQLite
-    database, the key of its cookies, and connected logins. The hub may run meanwhile.
+    database, the key of its cookies, and connected logins. The hub may run meanwhile. On a terminal it shows its
+    progress.
     """
     file = config_file(config)
     loaded = load_config(file)
@@ -43,7 +44,8 @@ def backup(target: Path, config: Path | None, without_database: bool, is_json: b
             f"The hub's database is {contents.database}, which this command does not copy.",
             remedy=f"Back it up at the same time with `{dump}`, and run this with --without-database.",
         )
-    count = write_archive(target, contents)
+    with progress_of("copied", contents.size_bytes) as on_copied:
+        count = write_archive(target, contents, on_copied=on_copied)
     size = target.stat().st_size
     if is_json:
         print(as_json({"file": str(target), "bytes": size, "files": [str(one) for one in contents.files]}))
@@ -77,7 +79,8 @@ def restore(source: Path, only_list: bool, yes: bool) -> int:
             click.echo("nothing was restored", err=True)
             return 1
         try:
-            write_files(files, archive)
+            with progress_of("restored", sum(one.size for one in files)) as on_copied:
+                write_files(files, archive, on_copied)
         except OSError as error:
             raise ArchiveProblem(
                 f"The restore ended early: {error}.", remedy="Correct this, and run it again."

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import json
+import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -63,6 +65,27 @@ def local_time(moment: str) -> str:
 def counted(number: int, one: str, several: str = "") -> str:
     """Return a number with its word: 1 session, 2 sessions, 2 people."""
     return f"{number} {one if number == 1 else several or one + 's'}"
+
+
+@contextlib.contextmanager
+def progress_of(label: str, length: int) -> Iterator[Callable[[int], None]]:
+    """Show the progress of long work on standard error, if that is a terminal: a log has no use for it.
+
+    Args:
+        length: of all of it, such as bytes; give what was done since the last time to the function.
+    """
+    with click.progressbar(
+        length=length,
+        label=label,
+        file=sys.stderr,
+        hidden=not sys.stderr.isatty(),
+        # as often as its line can change
+        update_min_steps=max(1, length // 100),
+    ) as bar:
+        yield bar.update
+        # the end may be less than was expected
+        bar.finish()
+        bar.render_progress()
 
 
 def _plain(text: str) -> str:

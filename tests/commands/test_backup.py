@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import pty
 import re
 import shutil
 import socket
 import sqlite3
 import stat
+import subprocess
+import sys
 import tarfile
 import threading
 from pathlib import Path
@@ -100,6 +104,54 @@ def test_the_page_shows_what_they_print(
     printed = capsys.readouterr()
     for line in (*printed.out.splitlines(), printed.err.strip()):
         assert _shape(line.replace(archive, "/root/daas-hub-backup.tar.gz")) in _shape(shown)
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_progress_is_shown_on_a_terminal(installed: Path, is_terminal: bool) -> None:
+    (installed / "etc" / "table.csv").write_bytes(os.urandom(3_000_000))
+    archive, config = str(installed / "backup.tar.gz"), str(installed / "etc" / "jupyterhub_config.py")
+    for label, argv in (
+        ("copied", ["backup", archive, "--config", config]),
+        ("restored", ["restore", archive, "--yes"]),
+    ):
+        printed, shown = on_a_terminal(argv) if is_terminal else in_a_pipe(argv)
+        assert "6 files" in printed, (printed, shown)
+        assert "%" not in printed, "standard output is for what was done"
+        if not is_terminal:
+            assert shown == ""
+            continue
+        steps = [int(one) for one in re.findall(rf"{label} .*?(\d+)%", shown)]
+        # within the large file
+        assert len({one for one in steps if 5 < one < 95}) > 1, shown
+        assert steps == sorted(steps)
+        assert (steps[0], steps[-1]) == (0, 100)
+
+
+def command(argv: list[str]) -> list[str]:
+    return [str(Path(sys.prefix) / "bin" / "daas-hub"), *argv]
+
+
+def in_a_pipe(argv: list[str]) -> tuple[str, str]:
+    """Return what a command prints to standard output and to standard error."""
+    ran = subprocess.run(command(argv), capture_output=True, text=True, check=True, timeout=120)
+    return ran.stdout, ran.stderr
+
+
+def on_a_terminal(argv: list[str]) -> tuple[str, str]:
+    """Return what a command prints to standard output, and what it shows on a terminal that is its standard error."""
+    ours, theirs = pty.openpty()
+    shown = b""
+    with subprocess.Popen(command(argv), stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        # its end: the program is gone
+        with contextlib.suppress(OSError):
+            while block := os.read(ours, 4096):
+                shown += block
+        os.close(ours)
+        assert process.stdout is not None
+        printed = process.stdout.read().decode()
+        assert process.wait(120) == 0, shown
+    return printed, shown.decode()
 
 
 def _shape(text: str) -> str:
