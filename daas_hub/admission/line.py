@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from daas_hub.admission.estimate import estimate, in_words
+from daas_hub.admission.estimate import estimate
 from daas_hub.admission.gate import Gate, Key
+from daas_hub.admission.line_words import in_words
 from daas_hub.admission.model import Demand
+from daas_hub.admission.positions import Positions
 from daas_hub.admission.queue import QueuePolicy, Waiting, in_order, next_to_start
 from daas_hub.admission.quota import NoRoom, OverQuota
 from daas_hub.tables import Ticket, commit
@@ -43,21 +45,19 @@ class _Order:
 
     Attributes:
         version: of the tickets, and of what is in use.
-        positions: of each ticket in the line of its place.
-        running, durations: how many sessions each place has, and how long its latest ones lasted.
+        durations: how long the latest sessions of each place lasted.
     """
 
     version: tuple[int, int] = (-1, -1)
     tickets: tuple[Waiting, ...] = ()
-    positions: Mapping[Key, int] = field(default_factory=dict)
-    running: Mapping[str, int] = field(default_factory=dict)
+    positions: Positions = field(default_factory=Positions)
     durations: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
-    def words(self, ticket: Waiting) -> str:
+    def words(self, ticket: Waiting, now: float) -> str:
         """Return what pages say of a ticket; made for those that ask, and not for all at each change."""
-        place, position = ticket.demand.place, self.positions[ticket.demand.key]
-        words = in_words(position, estimate(position, self.running.get(place, 0), self.durations[place]))
-        return f"{words} {ticket.answer}".strip()
+        standing = self.positions.of(ticket.demand, now)
+        waits = estimate(standing.position, standing.running, self.durations[ticket.demand.place])
+        return f"{in_words(standing, waits)} {ticket.answer}".strip()
 
 
 class Line:
@@ -97,7 +97,7 @@ class Line:
             return ""
         if ticket.is_called:
             return "It is your turn: the session is starting."
-        return self._ordered().words(ticket)
+        return self._ordered().words(ticket, self._clock())
 
     def waiting(self) -> list[Waiting]:
         """Return the tickets in the order of the queue."""
@@ -258,19 +258,13 @@ class Line:
 
     def _ordered(self) -> _Order:
         """Return the order; computed once for each change."""
-        version = (self._version, self._gate.version)
-        if self._order.version != version:
+        version, rules = (self._version, self._gate.version), self._gate.rules
+        if self._order.version != version or self._order.positions.reservations is not rules.reservations:
             occupied = self._gate.occupied
-            ordered = in_order(self._waiting.values(), occupied, self._rules.policy, share=self._gate.rules.share_of)
-            running = Counter(one.demand.place for one in occupied)
+            ordered = in_order(self._waiting.values(), occupied, self._rules.policy, share=rules.share_of)
             durations = {place: self._gate.durations(place) for place in {one.demand.place for one in ordered}}
-            before: Counter[str] = Counter()
-            positions = {}
-            for ticket in ordered:
-                place = ticket.demand.place
-                before[place] += 1
-                positions[ticket.demand.key] = before[place]
-            self._order = _Order(version, tuple(ordered), positions, running, durations)
+            positions = Positions.made_of(ordered, occupied, rules.reservations)
+            self._order = _Order(version, tuple(ordered), positions, durations)
         return self._order
 
 

@@ -104,12 +104,17 @@ class Reservation:
         """Return whether it is for one of these proposals, roles or groups."""
         return bool(self.proposals.intersection(proposals) or self.groups & groups)
 
+    def is_kept_from(self, demand: Demand, now: float) -> bool:
+        """Return whether a launch may have none of it now."""
+        is_over = now >= self.end or now + demand.hours * 3600 <= self.start
+        return not is_over and not self.is_for(demand) and self.place in ("", demand.place)
+
     def held_against(self, demand: Demand, occupied: Iterable[Occupied], now: float) -> int:
         """Return how many sessions are kept free from this launch: those not used yet by whom they are for.
 
         A session may last as long as its time limit, so it is kept from one that could still run when it begins.
         """
-        if self.is_for(demand) or now >= self.end or now + demand.hours * 3600 <= self.start:
+        if not self.is_kept_from(demand, now):
             return 0
         return self.unused(occupied)
 

@@ -114,7 +114,7 @@ class Mailing:
                 found.append(self._notification(user, session, "starts now", words, f"turn {session}"))
             elif ticket.demand.place not in places:
                 places.add(ticket.demand.place)
-                words = "You are first in line. It starts by itself when a session becomes free."
+                words = "You are first in line. It starts by itself when there is room for it."
                 found.append(self._notification(user, session, "is next in line", words, f"next {session}"))
         return _by_key(found)
 

@@ -28,7 +28,7 @@ offer.addEventListener("click", async () => {
 });
 showOffer();
 
-// In the words of daas_hub/admission/estimate.py.
+// In the words of daas_hub/admission/line_words.py.
 function isFirst() {
   return list.querySelector(".session-notice")?.textContent.includes("first in line") ?? false;
 }

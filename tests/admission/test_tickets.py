@@ -198,6 +198,20 @@ async def test_reserved_sessions_start_with_and_without_a_ticket_while_others_wa
     await hub.rounds()
     assert hub.starts[2:] == [("anna", "one")], "the reservation is used up"
 
+    # the words are true: it is first in line, and a pupil starts before it
+    hub.join(demand("carla"))
+    hub.join(demand("pupil5", groups=school))
+    words = hub.line.words(("carla", "one"))
+    assert words.startswith("You are second in line")
+    assert words.endswith("1 launch after yours may start first, in a session that is reserved for it.")
+    hub.ready.discard(("pupil1", "one"))
+    await hub.rounds()
+    assert hub.starts[3:] == [("pupil4", "one")]
+    hub.ready.discard(("pupil2", "one"))
+    await hub.rounds()
+    assert hub.starts[4:] == [("pupil5", "one")]
+    assert hub.line.words(("carla", "one")).startswith("You are first in line")
+
 
 def test_sessions_of_a_group_use_its_reservation_without_a_quota_of_the_group(hub: Hub) -> None:
     school = frozenset({"group:school", "group:other"})
