@@ -27,6 +27,7 @@ from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.launch_login import LaunchLogin
 from daas_hub.notices import NoticeBoard
 from daas_hub.policy import Lifetimes
+from daas_hub.spawners.interrupted_start import notes_interruption
 from daas_hub.spawners.launch_watch import LaunchWatch, record_end, record_extension
 from daas_hub.spawners.readiness import no_answer
 from daas_hub.spawners.session_address import SessionAddressMixin
@@ -45,7 +46,6 @@ from daas_hub.stock_settings import StockSettings
 WITHOUT_THE_HOME = "Until then, you can launch with a temporary home."
 #: Shown after a start that took too long, or was interrupted.
 START_TIMED_OUT = "It did not start in time. Please launch again; if the problem persists, contact the administrators."
-START_INTERRUPTED = "The portal was restarted while this session was starting. Please launch again."
 
 
 class ProposalSessionMixin(
@@ -126,7 +126,7 @@ class ProposalSessionMixin(
         if cls.start_session is ProposalSessionMixin.start_session:
             raise TypeError(f"{cls.__name__} has no start_session")
         if (poll := getattr(cls, "poll", None)) is not None and never_raises(poll) is not poll:
-            cls.poll = never_raises(poll)
+            cls.poll = never_raises(notes_interruption(poll))
         # a subclass that the configuration file itself defines
         check_when_hub_starts()
 

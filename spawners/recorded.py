@@ -22,8 +22,9 @@ from daas_hub.facility import Facility
 from daas_hub.launch import Plan, visits_in
 from daas_hub.launch_login import VARIABLE as LOGIN_VARIABLE
 from daas_hub.launch_reference import VARIABLE
-from daas_hub.spawners.base import START_INTERRUPTED, ProposalSessionMixin
+from daas_hub.spawners.base import ProposalSessionMixin
 from daas_hub.spawners.egress import EgressRoute
+from daas_hub.spawners.interrupted_start import START_INTERRUPTED
 from daas_hub.spawners.runtime_dir import own_directory, session_key
 from daas_hub.spawners.session_records import RunningSession, SessionRecord, SessionRecords, new_record
 

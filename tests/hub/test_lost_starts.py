@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from daas_hub.spawners.sandbox.processes import marked_processes
-from tests.live_portal import Portal, free_ports, new_state, remove, start_portal
+from tests.live_portal import Portal, free_ports, new_state, plain_text, remove, start_portal
+from tests.places import kill
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
@@ -146,3 +147,27 @@ def test_the_log_says_once_that_the_queue_has_no_database(portal: Portal) -> Non
     lines = [line for line in portal.log.read_text().splitlines() if "jupyterhub.daas dispatcher" in line]
     assert [line for line in lines if "queue is" in line] == lines[-2:]
     assert not any("could not be served" in line for line in lines)
+
+
+def test_a_hub_that_is_killed_meanwhile(portal: Portal) -> None:
+    """Its start waits for the database then. The queue starts it again; without one its page says what happened."""
+    has_queue = "c.Queue.enabled" in (portal.state / "test_config.py").read_text()
+    anna, away = portal.login("anna"), portal.state / "away"
+    name = anna.launch("terminal", proposal="MA-4242", visit="2", wait=False)
+    wait_for(lambda: starts_in(portal.log, name) == 1, "the start is held")
+    away.touch()
+    (portal.state / "go").touch()
+    wait_for(lambda: f"{name}: the start was lost with the database" in portal.log.read_text(), "its failure")
+    kill(portal)
+    away.unlink()
+    config = (portal.state / "test_config.py").read_text()
+    more = config[config.index("AWAY =") :]
+    portal.process = start_portal(state=portal.state, port=portal.port, more_config=more).process
+    if not has_queue:
+        page = plain_text(anna.get(f"/hub/sessions/{name}"))
+        assert "The portal was restarted while this session was starting." in page
+        assert "Launch Terminal" in page
+        # the same button, with the same name
+        anna.post("/hub/launch", {"application": "terminal", "session_name": name})
+    anna.wait_ready(name)
+    assert len(marked_processes(portal.state / "run" / "sessions")) == 1
