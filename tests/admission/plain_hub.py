@@ -10,9 +10,9 @@ from jupyterhub import orm
 
 from daas_hub.admission.dispatcher import Dispatcher
 from daas_hub.admission.gate import Gate, Key
+from daas_hub.admission.limits import Limits
 from daas_hub.admission.line import Line, LineRules
 from daas_hub.admission.model import Demand
-from daas_hub.admission.limits import Limits
 from daas_hub.admission.quota import Rules
 from daas_hub.tables import upgrade_tables
 
