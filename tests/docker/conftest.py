@@ -8,7 +8,7 @@ import docker
 import pytest
 
 from tests.browser.conftest import browser, guest
-from tests.docker.engine import APPLICATIONS, image, require_engine, start_docker_portal
+from tests.docker.engine import APPLICATIONS, Control, image, require_engine, start_docker_portal
 from tests.docker.package_mirror import APPLICATION as PACKAGES
 from tests.live_portal import Portal, remove
 
@@ -48,3 +48,11 @@ def portal(engine: docker.APIClient) -> Iterator[Portal]:
     finally:
         running.stop()
         remove(running)
+
+
+@pytest.fixture
+def control(engine: docker.APIClient) -> Iterator[Control]:
+    """The engine's switch; the engine runs again afterwards."""
+    switch = Control.of_tests()
+    yield switch
+    switch.do("start")

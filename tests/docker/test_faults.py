@@ -240,14 +240,6 @@ def test_disk_that_is_full_during_a_pull_is_reported(registry: Registry, tmp_pat
 # -- the engine -----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def control(engine: docker.APIClient) -> Iterator[Control]:
-    """The engine's switch; the engine runs again afterwards."""
-    switch = Control.of_tests()
-    yield switch
-    switch.do("start")
-
-
 @pytest.mark.parametrize("how", ["restart", "kill"])
 def test_engine_that_goes_away_under_ten_sessions_loses_none(
     portal: Portal, engine: docker.APIClient, control: Control, how: str

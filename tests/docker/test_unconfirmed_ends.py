@@ -6,12 +6,9 @@ import docker
 import yaml
 
 from tests.docker.engine import Control, containers, start_docker_portal
-from tests.docker.test_faults import control
 from tests.hub.operator import Operator
 from tests.live_portal import Person, plain_text, remove
 from tests.waiting import wait_for
-
-__all__ = ["control"]
 
 MORE = (
     "c.UmbrellaAuthenticator.recheck_s = 2\nc.ProposalDockerSpawner.reconcile_interval_s = 2\n"
