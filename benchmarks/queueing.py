@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +75,8 @@ class FileSession(RecordedSessionMixin, Spawner):
         self.file.unlink(missing_ok=True)
 
     async def run_post_stop_hook(self):
+        # what an interrupted start has left ends with it, as in every other backend
+        self.file.unlink(missing_ok=True)
         await self.records.remove(self.key)
 
     async def list_running(self):
@@ -213,7 +215,7 @@ def measure(queue: QueuePortal, names: list[str], through: int, starts_file: Pat
         arrived = list(pool.map(lambda name: arrive(queue, name), names))
     people = [person for person, _ in arrived]
     answers, kills = press_all(queue, people, [token for _, token in arrived])
-    wait_for(lambda: len(tickets(queue)) == len(names) - PLACES, "everybody's ticket", 120)
+    wait_for(lambda: len(tickets(queue)) == len(names) - PLACES, lambda: state(queue, names), 120)
     order, later = tickets(queue), list[Kill]()
     while (passed := len(order) - len(tickets(queue))) < through:
         # the first time while nobody was let in yet, then as others take their turns
@@ -289,7 +291,17 @@ def running(queue: QueuePortal) -> set[str]:
 
 def settle(queue: QueuePortal) -> None:
     """Wait until every place is taken, and nothing starts."""
-    wait_for(lambda: len(running(queue)) == PLACES, "every place taken", 120)
+    wait_for(lambda: len(running(queue)) == PLACES, lambda: state(queue), 120)
+
+
+def state(queue: QueuePortal, names: Iterable[str] = ()) -> str:
+    """Return how many wait, start and run, who has nothing, and the end of the hub's log."""
+    called = rows(queue, "SELECT user FROM daas_tickets WHERE called IS NOT NULL")
+    nothing = sorted(set(names) - known(queue))
+    return (
+        f"{len(tickets(queue))} wait, {len(called)} of them start: {called[:10]}; {len(running(queue))} run;"
+        f" without a place: {nothing[:10]}\n{queue.portal.log.read_text(errors='replace')[-6000:]}"
+    )
 
 
 def kill_hub(queue: QueuePortal, people: list[Person], pressing: Callable[[], int] = lambda: 0) -> Kill:
