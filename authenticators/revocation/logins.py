@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jupyterhub import orm
+from sqlalchemy.exc import SQLAlchemyError
 
 from daas_hub.accounts import Identity
 from daas_hub.authenticators.login_methods import method_name
@@ -91,14 +92,13 @@ async def _is_stopped(proxy: Any, user: Any, name: str, why: str) -> bool:
     spawner = user.spawners[name]
     if why and hasattr(spawner, "ending"):
         spawner.ending = why
-        # JupyterHub stores it after a stop that succeeds only
-        spawner.orm_spawner.state = spawner.get_state()
-        user.db.commit()
     try:
         await proxy.delete_user(user, name)
     except Exception:
         # the session itself asks the hub who may use it, and ends when it is stopped
         _log.exception("%s:%s: its route is still there", user.name, name)
+    if why and hasattr(spawner, "ending"):
+        _store_reason(user, spawner)
     stopping = asyncio.ensure_future(user.stop(name))
     await asyncio.wait({stopping}, timeout=STOP_TIMEOUT_S)
     if stopping.done() and (problem := stopping.exception()):
@@ -107,6 +107,17 @@ async def _is_stopped(proxy: Any, user: Any, name: str, why: str) -> bool:
         return True
     UNCONFIRMED_ENDS.add(f"{user.name}:{name}", spawner, stopping)
     return False
+
+
+def _store_reason(user: Any, spawner: Any) -> None:
+    """Store why a session ends: JupyterHub does so after a stop that succeeds only."""
+    try:
+        spawner.orm_spawner.state = spawner.get_state()
+        user.db.commit()
+    except SQLAlchemyError as problem:
+        # the session is stopped all the same
+        user.db.rollback()
+        _log.error("%s: why it ends could not be stored: %s", spawner._log_name, type(problem).__name__)
 
 
 def revoke_permissions(user: Any) -> None:

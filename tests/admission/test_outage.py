@@ -1,4 +1,4 @@
-"""A queue whose database is away: it says so in a line, loses no ticket, and goes on when the database is back."""
+"""A queue whose database is away: it says so in a line, loses no ticket, and is served when the database is back."""
 
 from __future__ import annotations
 

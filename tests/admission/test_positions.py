@@ -1,4 +1,4 @@
-"""What a launch that waits is told: its position, how long it takes, and who may start out of turn."""
+"""What the page of a launch that waits says: its position, how long it takes, and who may start out of turn."""
 
 from __future__ import annotations
 

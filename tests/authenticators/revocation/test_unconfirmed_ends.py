@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
+from sqlalchemy.exc import OperationalError
 
 from daas_hub.authenticators.revocation import logins
 from daas_hub.authenticators.revocation.logins import stop_sessions
@@ -30,12 +31,17 @@ class Hub:
     """A hub's proxy and its user anna in one, with sessions that end in different ways."""
 
     name = "anna"
-    db = SimpleNamespace(commit=lambda: None)
+    db = SimpleNamespace(commit=lambda: None, rollback=lambda: None)
 
     def __init__(self, *names: str, route_stays: bool = False, slow_fails: bool = False) -> None:
         self.spawners = {
             name: SimpleNamespace(
-                active=True, pending=None, stop_wanted=False, ending="", orm_spawner=SimpleNamespace(state={})
+                active=True,
+                pending=None,
+                stop_wanted=False,
+                ending="",
+                _log_name=f"anna:{name}",
+                orm_spawner=SimpleNamespace(state={}),
             )
             for name in names
         }
@@ -103,3 +109,15 @@ async def test_a_proxy_that_does_not_answer_keeps_no_session(caplog: pytest.LogC
     assert hub.done == ["stop of recorded"]
     assert "its route is still there" in caplog.text
     assert counted() == 1
+
+
+async def test_a_session_is_stopped_although_the_database_is_away(caplog: pytest.LogCaptureFixture) -> None:
+    hub = Hub("good")
+
+    def commit() -> None:
+        raise OperationalError("UPDATE", {}, Exception("gone"))
+
+    hub.db = SimpleNamespace(commit=commit, rollback=lambda: None)
+    assert await stop_sessions(hub, hub, ["good"], why="You are no longer a member.") == []
+    assert hub.done == ["route of good", "stop of good"]
+    assert "why it ends could not be stored: OperationalError" in caplog.text
