@@ -88,11 +88,20 @@ def cpu_seconds(pid: int) -> float:
 
 def pss_mib(pid: int) -> float:
     """The proportional share of memory of ``pid``; 0 when it is gone."""
+    return _mapped_mib(pid, "Pss:")
+
+
+def anonymous_mib(pid: int) -> float:
+    """What ``pid`` has allocated: without the files that it maps, whose share depends on who else maps them."""
+    return _mapped_mib(pid, "Anonymous:")
+
+
+def _mapped_mib(pid: int, field: str) -> float:
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
         return 0.0
-    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1024
+    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(field)) / 1024
 
 
 def listener(port: int) -> int | None:

@@ -22,7 +22,7 @@ import aiohttp
 
 from .light_hub import SERVER, LightHub, light_hub, name_of
 from .machine import goal_max, progress, section, table
-from .processes import nothing_left_behind, pss_mib
+from .processes import anonymous_mib, nothing_left_behind
 
 SESSIONS, MINUTES, EVERY_S, BYTES = 1000, 10, 5.0, 100
 #: The first minutes fill caches.
@@ -100,7 +100,7 @@ async def _minute(hub: int, proxy: int, sockets: Sockets, seconds: float) -> Min
 
 
 def _read(hub: int, proxy: int, sockets: Sockets) -> tuple[float, ...]:
-    return pss_mib(hub), pss_mib(proxy), descriptors_of(hub), descriptors_of(proxy), sockets.open
+    return anonymous_mib(hub), anonymous_mib(proxy), descriptors_of(hub), descriptors_of(proxy), sockets.open
 
 
 async def measure(hub: LightHub, sessions: int, minutes: int) -> list[Minute]:
@@ -138,10 +138,11 @@ def report(held: list[Minute], sessions: int) -> None:
         f"{sessions:,} sessions with open web sockets",
         f"make bench-sockets ARGS='--sessions {sessions} --minutes {len(held) - 1}'",
         f"One socket for each session through the node proxy, with a message of {BYTES} bytes and its echo every"
-        f" {EVERY_S:g} s; each session reports its activity to the hub every minute. Each figure is the least of its"
-        f" minute, read every {READ_EVERY_S:g} s. Growth is counted from minute {SETTLED} on.",
+        f" {EVERY_S:g} s; each session reports its activity to the hub every minute. Memory is what a process has"
+        f" allocated (its anonymous pages). Each figure is the least of its minute, read every {READ_EVERY_S:g} s."
+        f" Growth is counted from minute {SETTLED} on.",
         table(
-            ["minute", "open sockets", "echoes", "hub MiB (PSS)", "hub descriptors", "proxy MiB", "proxy descriptors",
+            ["minute", "open sockets", "echoes", "hub MiB", "hub descriptors", "proxy MiB", "proxy descriptors",
              "load"],
             rows,
         ),
