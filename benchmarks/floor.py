@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -15,11 +16,16 @@ HERE = Path(__file__).resolve().parent
 class Floor:
     """One bare sandboxed desktop; leaving the context ends all of it."""
 
-    def __init__(self, state: Path, application: str) -> None:
-        """Keep the desktop's socket and home below ``state``; ``application`` is a command."""
+    def __init__(self, state: Path, application: str, *, server: bool = False) -> None:
+        """Keep the desktop's socket and home below ``state``; ``application`` is a command.
+
+        Args:
+            server: whether the least server that a browser can connect to runs beside the X server.
+        """
         self._state = Path(tempfile.mkdtemp(prefix="floor-", dir=state))
         self._application = application
         self.socket = self._state / "rfb"
+        self._server = sys.executable if server else ""
         self._sandbox: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Floor:
@@ -32,7 +38,12 @@ class Floor:
                 *("--ro-bind", str(HERE), str(HERE)),
                 *("--chdir", str(self._state), str(HERE / "floor.sh"), str(self.socket)),
             ],
-            env={**os.environ, "HOME": str(self._state), "BENCH_APPLICATION": self._application},
+            env={
+                **os.environ,
+                "HOME": str(self._state),
+                "BENCH_APPLICATION": self._application,
+                "BENCH_SERVER": self._server,
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -45,6 +56,11 @@ class Floor:
             end_all([*descendants(self._sandbox.pid)])
             self._sandbox.kill()
             self._sandbox.wait()
+
+    @property
+    def web_socket(self) -> Path:
+        """Where the server listens."""
+        return self.socket.with_name("rfb.web")
 
     @property
     def xvnc(self) -> int | None:

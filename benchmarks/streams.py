@@ -82,6 +82,15 @@ class ByteStream:
 
 def open_unix(path: Path | str, timeout_s: float = 30) -> ByteStream:
     """Connect to an RFB server's unix socket, also one that lies deeper than a socket address can say."""
+    return ByteStream(_connect_unix(path, timeout_s))
+
+
+def open_unix_websocket(path: Path | str, timeout_s: float = 30) -> WebSocketStream:
+    """Upgrade to a websocket at a server's unix socket."""
+    return _upgrade(_connect_unix(path, timeout_s), "/", "http://localhost", "localhost", {})
+
+
+def _connect_unix(path: Path | str, timeout_s: float) -> socket.socket:
     folder = os.open(Path(path).parent, os.O_PATH | os.O_DIRECTORY)
     try:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -89,7 +98,7 @@ def open_unix(path: Path | str, timeout_s: float = 30) -> ByteStream:
         connection.connect(f"/proc/self/fd/{folder}/{Path(path).name}")
     finally:
         os.close(folder)
-    return ByteStream(connection)
+    return connection
 
 
 def open_tcp(host: str, port: int, timeout_s: float = 60) -> ByteStream:
@@ -187,16 +196,21 @@ def open_websocket(
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if tls is not None:
         connection = tls.wrap_socket(connection, server_hostname=host)
+    place = f"{host}:{port}"
+    return _upgrade(connection, path, f"{'https' if tls else 'http'}://{place}", place, headers or {})
+
+
+def _upgrade(connection: socket.socket, path: str, origin: str, host: str, headers: dict[str, str]) -> WebSocketStream:
     lines = [
         f"GET {path} HTTP/1.1",
-        f"Host: {host}:{port}",
-        f"Origin: {'https' if tls else 'http'}://{host}:{port}",
+        f"Host: {host}",
+        f"Origin: {origin}",
         "Upgrade: websocket",
         "Connection: Upgrade",
         "Sec-WebSocket-Version: 13",
         "Sec-WebSocket-Protocol: binary",
         f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}",
-        *(f"{name}: {value}" for name, value in (headers or {}).items()),
+        *(f"{name}: {value}" for name, value in headers.items()),
     ]
     connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
     answer = b""
