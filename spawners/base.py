@@ -101,6 +101,8 @@ class ProposalSessionMixin(
 
     #: Signs the browser that launched in at its session; None where it signs in at the hub.
     launch_login: LaunchLogin | None = None
+    #: The same for its browser, until that is sent on; None when it was, or for too long.
+    kept_login: Any = None
 
     #: For the page of a desktop that the portal shows while its session starts; None for a notebook.
     desktop_page: DesktopPage | None = None

@@ -17,11 +17,9 @@ from daas_hub.catalogue import Kind
 from daas_hub.database import is_database_away
 from daas_hub.errors import BadRequest, DaasError, Refused, SourceUnavailable
 from daas_hub.launch import LaunchRequest
-from daas_hub.launch_login import LaunchLogin
 from daas_hub.metrics.launches import count_refused
-from daas_hub.portal.desktop_page import is_browser
 from daas_hub.portal.early_routes import is_routed_early, route_early, wait_accepting
-from daas_hub.portal.launch_login import new_launch_login, set_login_cookie
+from daas_hub.portal.launch_login import end_launch_login, keep_login, new_launch_login, open_session, take_login
 from daas_hub.portal.launch_page import LaunchPage
 from daas_hub.portal.lost_starts import is_lost
 from daas_hub.portal.pages import HomePage, ProposalPage
@@ -29,7 +27,7 @@ from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.session_names import SESSION_NAME, new_session_name
 from daas_hub.portal.session_views import reference_of
 from daas_hub.portal.sessions import SessionPage, forget
-from daas_hub.portal.waiting import current_line, launch_in_turn, waiting_words
+from daas_hub.portal.waiting import current_line, join_queue, start_in_turn, waiting_words
 
 #: Seconds to wait for a launch to be refused or ready before the browser is sent to the page that shows its progress.
 #: Rendering a page that is visible only for a moment would add a fifth to a desktop's start.
@@ -54,9 +52,6 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
     """
 
     accepts_starts = True
-
-    #: Signs the browser in at the session that this request starts; None for a session that has no use for it.
-    _login: LaunchLogin | None = None
 
     @web.authenticated
     async def get(self) -> None:
@@ -129,9 +124,7 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
         address = f"{self.hub_url}sessions/{name}"
         if spawner is None or not (spawner.ready or is_routed_early(spawner)):
             return address
-        is_signed_in = self._login is not None and set_login_cookie(self, spawner, self._login)
-        # the session responds in a moment; the portal can send the same page now
-        return f"{address}/desktop" if is_signed_in and is_browser(self.request) else str(spawner.session_url)
+        return open_session(self, spawner, take_login(self, spawner))
 
     def _asks_first(self) -> bool:
         """Return whether a second identical session is to be asked about; the launch page's answer has both words."""
@@ -186,23 +179,20 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
         user = self.current_user
         application = self.facility.applications.applications.get(request.application)
         title = application.title if application else ""
+        is_desktop = application is not None and application.kind is not Kind.NOTEBOOK
         if current_line() is not None:
-            await launch_in_turn(self, name, request, PROGRESS_PAGE_AFTER_S)
+            spawner = await join_queue(self, name, request)
+            self._prepare_login(spawner, is_desktop=is_desktop)
+            await self._wait(spawner, asyncio.ensure_future(start_in_turn(spawner, PROGRESS_PAGE_AFTER_S)))
             return
         # the hub expects the record of a named server before it starts it
         spawner = user.get_or_create_spawner(name, title, replace_failed=True)
-        if application is not None and application.kind is not Kind.NOTEBOOK:
-            self._login = spawner.launch_login = new_launch_login(self)
+        self._prepare_login(spawner, is_desktop=is_desktop)
         began = time.monotonic()
         spawning = asyncio.ensure_future(self.spawn_single_user(user, name, title, options=request.as_json()))
         spawning.add_done_callback(_retrieve)
-        accepting = asyncio.ensure_future(wait_accepting(spawner))
-        await asyncio.wait([spawning, accepting], timeout=PROGRESS_PAGE_AFTER_S, return_when=asyncio.FIRST_COMPLETED)
-        # of this start only, and of one that is quick enough
-        spawner.launch_login = None
-        if accepting.done() and not spawning.done():
-            await route_early(self.proxy, spawner)
-        accepting.cancel()
+        spawning.add_done_callback(lambda _: end_launch_login(spawner))
+        await self._wait(spawner, spawning)
         if spawning.done() and not spawning.cancelled() and (error := spawning.exception()) is not None:
             if is_lost(error, began):
                 # its page shows the repetition
@@ -215,6 +205,21 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
             refusal.reference = reference_of(user.spawners[name])
             await forget(self, name)
             raise refusal
+
+    def _prepare_login(self, spawner: Any, *, is_desktop: bool) -> None:
+        """Give this start a login for this browser, if its session has a use for one."""
+        spawner.launch_login = new_launch_login(self) if is_desktop else None
+        spawner.kept_login = None
+        if spawner.launch_login is not None:
+            keep_login(self, spawner, spawner.launch_login)
+
+    async def _wait(self, spawner: Any, starting: asyncio.Future[Any]) -> None:
+        """Wait until a start is refused or ready, or a browser can be sent to its session, or it takes too long."""
+        accepting = asyncio.ensure_future(wait_accepting(spawner))
+        await asyncio.wait([starting, accepting], timeout=PROGRESS_PAGE_AFTER_S, return_when=asyncio.FIRST_COMPLETED)
+        if accepting.done() and not starting.done():
+            await route_early(self.proxy, spawner)
+        accepting.cancel()
 
 
 def _words_of_limit(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from jupyterhub.spawner import SpawnException
 from tornado import web
 
 from daas_hub.admission.dispatcher import NotStarted
+from daas_hub.portal.launch_login import end_launch_login
 from daas_hub.portal.lost_starts import start_until_kept
 from daas_hub.portal.session_views import failure_of
 
@@ -43,6 +44,8 @@ async def start_from_queue(app: Any, key: tuple[str, str], options: dict[str, ob
         raise NotStarted(words, "refused") from error
     except Exception as error:
         raise NotStarted(failure_of(spawner), str(getattr(error, "reason", "error"))) from error
+    finally:
+        end_launch_login(spawner)
 
 
 def _keep(app: Any, spawner: Any, words: str) -> None:

@@ -12,6 +12,7 @@ from tornado import web
 from daas_hub.accounts import Account
 from daas_hub.launch import has_temporary_home, visits_in
 from daas_hub.portal.buttons import Buttons
+from daas_hub.portal.launch_login import is_login_kept, open_session, take_login
 from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.session_cards import SessionCards
 from daas_hub.portal.session_views import failure_of, reference_of, session_state, title_of_session
@@ -38,7 +39,7 @@ class SessionPage(SessionCards):
         # only now: the state may have changed during the requests above
         state = session_state(spawner)
         if state == "running" and not self.get_query_argument("unanswered", ""):
-            self.redirect(spawner.session_url)
+            self.redirect(open_session(self, spawner, take_login(self, spawner)))
             return
         card = next(card for card in self.cards(titles, account) if card["name"] == name)
         if state == "waiting":
@@ -56,7 +57,8 @@ class SessionPage(SessionCards):
             steps=list(getattr(spawner, "steps", ())),
             progress_url=f"{self.hub_url}api/users/{user.name}/servers/{name}/progress?{query}",
             ready=False,
-            session_url=card["open_url"],
+            # this page again, if it signs the browser in there
+            session_url=f"{self.hub_url}sessions/{name}" if is_login_kept(self, spawner) else card["open_url"],
             failed_text=failure_of(spawner) if state == "failed" else "",
             reference=reference_of(spawner),
             relaunch=self._relaunch(button, spawner, visits, proposals, larger=card["larger"]),

@@ -31,21 +31,17 @@ def leave_queue(user_name: str, session: str) -> None:
         line.leave((user_name, session))
 
 
-async def launch_in_turn(handler: PortalHandler, name: str, request: LaunchRequest, wait_s: float) -> None:
-    """Let a launch take its turn, if this person may have it now: at once if there is room and nobody is before it.
+async def join_queue(handler: PortalHandler, name: str, request: LaunchRequest) -> Any:
+    """Let a launch take its turn, if this person may have it now, and return its spawner.
 
     When its turn comes it is authorised again. The session has a record in the hub from now on: it is listed, and
     removing it leaves the queue.
 
-    Args:
-        wait_s: how long to wait for a start whose turn it is.
-
     Raises:
         DaasError: worded for the user.
     """
-    user, admission = handler.current_user, Admission.current()
-    line = current_line()
-    if admission is None or line is None:
+    user, line = handler.current_user, current_line()
+    if line is None:
         raise Refused("Launches do not wait here.", remedy="Try again later.")
     identity, withheld = await handler.identity(), withheld_roles(user)
     plan = await handler.facility.authorise(identity, request, withheld=withheld)
@@ -54,4 +50,14 @@ async def launch_in_turn(handler: PortalHandler, name: str, request: LaunchReque
     spawner = user.get_or_create_spawner(name, plan.application.title, replace_failed=True)
     spawner.orm_spawner.user_options = request.as_json()
     line.join(demand, request.as_json())
-    await admission.dispatcher.serve_now(demand.key, wait_s)
+    return spawner
+
+
+async def start_in_turn(spawner: Any, wait_s: float) -> None:
+    """Start a session that has joined the queue, if there is room and nobody is before it.
+
+    Args:
+        wait_s: how long to wait for the start.
+    """
+    if (admission := Admission.current()) is not None:
+        await admission.dispatcher.serve_now((spawner.user.name, spawner.name), wait_s)

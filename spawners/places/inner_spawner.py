@@ -31,6 +31,7 @@ SESSION_STATE = frozenset(
         "failed_at_home",
         "failure",
         "is_counted",
+        "kept_login",
         "launch_login",
         "launching",
         "lifetime",

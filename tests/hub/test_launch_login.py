@@ -212,3 +212,82 @@ def test_the_portal_shows_a_desktop_s_page_to_its_owner_while_it_runs(portal: Po
     wait_for(lambda: anna.api("GET", f"users/{anna.name}").json()["servers"][name]["ready"], "a session that is ready")
     end(anna, address)
     wait_for(lambda: anna.get(page, allow_redirects=False).status_code == 404, "the end of its page")
+
+
+def follow(person: Person, name: str) -> requests.Response:
+    """Load the page that a browser waits on, as it does when the session is ready."""
+    return person.get(f"/hub/sessions/{name}", headers={"Sec-Fetch-Mode": "navigate"}, allow_redirects=False)
+
+
+@pytest.fixture
+def slow_portal(sandbox_works: None) -> Iterator[Portal]:
+    """A portal whose browsers wait on the page that shows the progress."""
+    state = new_state()
+    config = HOOK.format(name=SLOW, go=str(state / "go"))
+    config += "import daas_hub.portal.launches\ndaas_hub.portal.launches.PROGRESS_PAGE_AFTER_S = 0.1\n"
+    running = start_portal(state=state, port=free_ports(4), more_config=config)
+    yield running
+    running.stop()
+    remove(running)
+
+
+def press_slow(portal: Portal, person: Person) -> None:
+    """Launch a session that is not ready when the response is sent, and wait until it is."""
+    answer = person.post("/hub/launch", FIELDS | {"session_name": SLOW}, allow_redirects=False)
+    assert answer.headers["Location"] == f"/hub/sessions/{SLOW}", plain_text(answer)
+    assert COOKIE not in answer.headers.get("Set-Cookie", "")
+    assert f'data-session-url="/hub/sessions/{SLOW}"' in person.get(f"/hub/sessions/{SLOW}").text
+    elsewhere = portal.login("anna")
+    assert f'data-session-url="/user/{elsewhere.name}/{SLOW}/"' in elsewhere.get(f"/hub/sessions/{SLOW}").text
+    (portal.state / "go").touch()
+    wait_for(lambda: state_of(elsewhere, SLOW) == "running", "a session that is ready")
+
+
+def test_a_browser_that_had_to_wait_is_signed_in_too(slow_portal: Portal) -> None:
+    anna, elsewhere = slow_portal.login("anna"), slow_portal.login("anna")
+    press_slow(slow_portal, anna)
+    address = f"/user/{anna.name}/{SLOW}/"
+    # another browser of hers does not get the login, and does not use it up
+    answer = follow(elsewhere, SLOW)
+    assert (answer.headers["Location"], COOKIE in answer.headers.get("Set-Cookie", "")) == (address, False)
+    answer = follow(anna, SLOW)
+    assert answer.headers["Location"] == f"/hub/sessions/{SLOW}/desktop", plain_text(answer)
+    assert f"Path={address}" in answer.headers["Set-Cookie"]
+    assert answer.headers["Set-Cookie"].startswith(f"{COOKIE}=")
+    desktop = anna.get(address)
+    assert (desktop.status_code, desktop.history, 'id="screen"' in desktop.text) == (200, [], True)
+    assert anna.get(f"{address}status").json()["state"] in ("starting", "running")
+    # once
+    answer = follow(anna, SLOW)
+    assert (answer.headers["Location"], COOKIE in answer.headers.get("Set-Cookie", "")) == (address, False)
+    end(anna, address)
+
+
+def test_a_browser_that_signed_out_while_it_waited_is_not(slow_portal: Portal) -> None:
+    anna, elsewhere = slow_portal.login("anna"), slow_portal.login("anna")
+    press_slow(slow_portal, anna)
+    anna.get("/hub/logout")
+    # the same browser again, with another login
+    again = slow_portal.login("anna")
+    for person in (anna, again):
+        assert COOKIE not in follow(person, SLOW).headers.get("Set-Cookie", "")
+    end(elsewhere, f"/user/{elsewhere.name}/{SLOW}/")
+
+
+def test_a_launch_from_the_queue_signs_its_browser_in(sandbox_works: None) -> None:
+    """There is room: it starts at once."""
+    running = start_portal(
+        state=new_state(),
+        port=free_ports(4),
+        more_config=WITHOUT_PROGRESS_PAGE + "c.Quotas.facility = {'sessions': 5}\nc.Queue.enabled = True\n",
+    )
+    try:
+        anna = running.login("anna")
+        page, address = press_in_browser(anna)
+        assert page.endswith("/desktop")
+        desktop = anna.get(address)
+        assert (desktop.status_code, desktop.history, 'id="screen"' in desktop.text) == (200, [], True)
+        end(anna, address)
+    finally:
+        running.stop()
+        remove(running)
