@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ class OpenIDProvider:
         self._clock = clock
         self._endpoints: tuple[float, Endpoints] | None = None
         self._keys: dict[str, _Key] = {}
+        self._reading_keys = asyncio.Lock()
         # when the keys were last requested, and when they were last received
         self._keys_asked = -KEYS_AGAIN_S - 1
         self._keys_read = self._keys_asked
@@ -105,9 +107,13 @@ class OpenIDProvider:
         if self._clock() - self._keys_read > KEYS_KEPT_S:
             self._keys = {}
         key = self._known_key(key_id)
-        if key is None and self._clock() - self._keys_asked > KEYS_AGAIN_S:
-            await self._read_keys()
-            key = self._known_key(key_id)
+        if key is None:
+            # of several logins at once one fetches them, and the others wait for it
+            async with self._reading_keys:
+                key = self._known_key(key_id)
+                if key is None and self._clock() - self._keys_asked > KEYS_AGAIN_S:
+                    await self._read_keys()
+                    key = self._known_key(key_id)
         if key is None and self._keys_asked > self._keys_read:
             raise SourceUnavailable("The login provider's keys are not available at the moment.", remedy=LATER)
         if key is None:

@@ -18,6 +18,7 @@ from daas_hub.authenticators.oidc.id_tokens import verify_id_token
 from daas_hub.authenticators.oidc.provider import (
     DISCOVERY_KEPT_S,
     KEYS_AGAIN_S,
+    KEYS_KEPT_S,
     OpenIDProvider,
     is_safe_url,
 )
@@ -247,6 +248,23 @@ async def test_a_small_answer_cannot_unpack_into_memory(provider: Provider, clie
     provider.instead["/.well-known/openid-configuration"] = padded
     with pytest.raises(SourceUnavailable):
         await client.endpoints()
+
+
+async def test_logins_at_once_wait_for_the_same_keys(provider: Provider, client: OpenIDProvider, clock: Clock) -> None:
+    """At the first logins of a hub, and an hour later."""
+    for _ in range(2):
+        provider.asked.clear()
+        found = await asyncio.gather(*(client.key("rsa-1", "RS256") for _ in range(5)))
+        assert len(found) == 5
+        assert provider.asked.count("/keys") == 1
+        clock.now += KEYS_KEPT_S + 1
+
+
+async def test_keys_that_cannot_be_had_are_asked_for_once(provider: Provider, client: OpenIDProvider) -> None:
+    provider.instead["/keys"] = lambda answer: answer.set_status(500)
+    found = await asyncio.gather(*(client.key("rsa-1", "RS256") for _ in range(5)), return_exceptions=True)
+    assert all(isinstance(one, SourceUnavailable) for one in found)
+    assert provider.asked.count("/keys") == 1
 
 
 async def test_a_provider_that_is_gone() -> None:
