@@ -20,6 +20,7 @@ from daas_hub.accounts import Identity
 from daas_hub.accounts.hub_user import withheld_roles
 from daas_hub.admission.hub import Admission
 from daas_hub.admission.model import demand_of
+from daas_hub.admission.quota import OverQuota
 from daas_hub.errors import DaasError, Refused, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
@@ -307,7 +308,7 @@ class ProposalSessionMixin(
             if name != self.name and one.active and one.is_among_sessions
         ]
         if len(others) >= limit:
-            raise Refused(f"You have {len(others)} sessions, and {limit} is the limit.", remedy="Stop one first.")
+            raise OverQuota(f"You have {len(others)} sessions, and {limit} is the limit.", remedy="Stop one first.")
         self.is_counted = True
 
     @property

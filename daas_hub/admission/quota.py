@@ -26,6 +26,13 @@ class OverQuota(Refused):
     """A launch beyond a quota, or one that its person's class does not have."""
 
     reason = "quota"
+    is_about_limits = True
+
+
+class NotOffered(OverQuota):
+    """A launch of an application or a size that its person's class does not have."""
+
+    is_about_limits = False
 
 
 class NoRoom(Refused):
@@ -38,6 +45,7 @@ class NoRoom(Refused):
     """
 
     reason = "capacity"
+    is_about_limits = True
 
     def __init__(
         self,
@@ -302,7 +310,7 @@ def _require_offered(rules: Rules, demand: Demand) -> None:
     ):
         if allowed is not None and name not in allowed:
             known = ", ".join(sorted(allowed))
-            raise OverQuota(f"The {what} {name} is not available to you.", remedy=f"Available: {known}.")
+            raise NotOffered(f"The {what} {name} is not available to you.", remedy=f"Available: {known}.")
 
 
 def _require(

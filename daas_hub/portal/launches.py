@@ -103,6 +103,7 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
                     visits,
                     self._pressed_on(),
                     failed_at_home=problem.is_about_home,
+                    is_about_limits=problem.is_about_limits,
                     reference=getattr(problem, "reference", ""),
                 )
             )
@@ -202,6 +203,7 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
                 raise error
             refusal = _NotLaunched(message)
             refusal.is_about_home = getattr(user.spawners[name], "failed_at_home", False)
+            refusal.is_about_limits = getattr(error.__cause__, "is_about_limits", False)
             refusal.reference = reference_of(user.spawners[name])
             await forget(self, name)
             raise refusal

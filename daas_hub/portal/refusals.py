@@ -19,6 +19,7 @@ class Refusal:
         status: of the response.
         page: the address that the form was sent from, below the hub's prefix; "" for the launch page.
         failed_at_home: a temporary home would avoid it.
+        is_about_limits: the page *Your use and limits* has the numbers behind it.
         reference: of the launch, for the administrators; "" where its user can act without them.
         running: the card of an identical session that runs already; None if that is not the reason.
     """
@@ -29,6 +30,7 @@ class Refusal:
     visits: Sequence[str] = ()
     page: str = ""
     failed_at_home: bool = False
+    is_about_limits: bool = False
     reference: str = ""
     running: Mapping[str, Any] | None = None
 
@@ -57,6 +59,7 @@ class Refusal:
         return {
             "words": self.words,
             "running": self.running,
+            "is_about_limits": self.is_about_limits,
             "reference": self.reference,
             "offers_temporary_home": self.failed_at_home and "temporary_home" not in fields,
             "fields": fields,

@@ -30,6 +30,12 @@ from daas_hub.spawners.session_address import UnknownAddress
 _OF_THE_PLACE = ("start_timeout", "http_timeout", "poll_interval", "poll_jitter")
 
 
+class PlaceFull(Refused):
+    """A launch in a place that has no session left."""
+
+    is_about_limits = True
+
+
 class PlacesSpawner(DelegatesToPlace, Spawner):
     """Sessions in several backends, each a named place (`Places.places`)."""
 
@@ -115,14 +121,14 @@ class PlacesSpawner(DelegatesToPlace, Spawner):
         """Refuse a start beyond the capacity of a place.
 
         Raises:
-            Refused: it is full.
+            PlaceFull: it is.
         """
         capacity, title = backend.place.capacity, backend.place.title
         if capacity is None:
             return
         used = self.in_use(self.config, backend.place.name, JupyterHub.instance().users, apart_from=self)
         if used >= capacity:
-            raise Refused(
+            raise PlaceFull(
                 f"{title} is full: {used} of {capacity} sessions are in use.",
                 remedy="Choose another place, or try again later.",
             )

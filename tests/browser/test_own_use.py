@@ -1,4 +1,4 @@
-"""The page "Your use and limits" in Chromium: found from the home page, and read on a phone and in the dark."""
+"""The page "Your use and limits" in Chromium: found from home and from a refusal, read on a phone and in the dark."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import SessionUser
+from tests.browser.conftest import SessionUser, visitors
 from tests.browser.pages import CONTRAST, flaws_of
 from tests.live_portal import Portal, remove
 from tests.places import TWO, kill_rest, start_with
@@ -78,12 +78,65 @@ def test_the_page_is_found_and_can_be_read(
     anna.require_quiet()
 
 
-def test_nothing_is_left_for_ben_and_the_page_needs_no_scripts(
-    guest: Callable[..., SessionUser], portal: Portal
+@pytest.fixture
+def ben(browser: Browser, portal: Portal) -> Iterator[Callable[[int], SessionUser]]:
+    """Return ben with a browser of this width; his one session outlives it."""
+    with visitors(browser, portal) as arrive:
+
+        def signed_in(width: int) -> SessionUser:
+            person = arrive(width=width, height=844)
+            person.login("ben")
+            return person
+
+        yield signed_in
+
+
+@pytest.mark.parametrize(
+    ("address", "width", "scheme"),
+    [
+        ("home", 1280, "light"),
+        ("home", 360, "dark"),
+        ("proposals/MA-4242", 1280, "dark"),
+        ("proposals/MA-4242", 360, "light"),
+        ("launch?application=desktop", 1280, "light"),
+        ("launch?application=desktop", 360, "dark"),
+    ],
+)
+def test_a_refusal_for_a_limit_leads_to_it_by_keyboard(
+    ben: Callable[[int], SessionUser], portal: Portal, address: str, width: int, scheme: str
 ) -> None:
-    ben = guest("ben")
-    ben.page.route(re.compile(r"\.js"), lambda route: route.abort())
-    ben.page.goto(f"{portal.url}/hub/daas/use")
-    row = ben.page.get_by_role("table", name="You", exact=True).get_by_role("row", name=re.compile("^Sessions"))
+    """The reason has the focus and is read with the link, which is the next stop of the Tab key."""
+    person = ben(width)
+    page = person.page
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.goto(f"{portal.url}/hub/{address}")
+    main = page.get_by_role("main")
+    if address.startswith("launch"):
+        main.get_by_role("radio", name=re.compile("^Desktop")).check()
+    main.get_by_role("button", name=re.compile("^Launch")).filter(visible=True).first.click()
+    reason = page.get_by_role("alert")
+    expect(reason).to_contain_text("You are using 1 of 1 sessions")
+    expect(reason).to_contain_text("Your use and limits")
+    expect(reason).to_be_focused()
+    link = reason.get_by_role("link", name="Your use and limits", exact=True)
+    expect(link).to_be_in_viewport()
+    page.keyboard.press("Tab")
+    expect(link).to_be_focused()
+    person.keep_picture(f"refused-limit-{address.partition('?')[0].partition('/')[0]}-{width}-{scheme}")
+    assert flaws_of(page) == []
+    assert page.evaluate(CONTRAST) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your use and limits")
+
+
+def test_nothing_is_left_for_ben_and_the_page_needs_no_scripts(
+    ben: Callable[[int], SessionUser], portal: Portal
+) -> None:
+    person = ben(1280)
+    page = person.page
+    page.route(re.compile(r"\.js"), lambda route: route.abort())
+    page.goto(f"{portal.url}/hub/daas/use")
+    row = page.get_by_role("table", name="You", exact=True).get_by_role("row", name=re.compile("^Sessions"))
     expect(row).to_have_text(re.compile(r"Sessions\s*1\s*1\s*None"))
-    ben.keep_picture("use-none-left")
+    person.keep_picture("use-none-left")

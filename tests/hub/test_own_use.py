@@ -44,10 +44,12 @@ def use_of(person: Person) -> str:
     return plain_text(answer)
 
 
-def refused(person: Person, **fields: str) -> str:
-    """The words of a refused launch of a terminal."""
+def refused(person: Person, *, with_link: bool = True, **fields: str) -> str:
+    """The words of a refused launch of a terminal; with the link to the page, or without."""
     answer = person.post("/hub/launch", {"application": "terminal", "session_name": "refused"} | fields)
     assert answer.status_code == 403
+    notice = answer.text.partition('id="refused"')[2].partition("</div>")[0]
+    assert ('<a href="/hub/daas/use">Your use and limits</a>' in notice) == with_link
     return plain_text(answer)
 
 
@@ -83,7 +85,12 @@ def test_the_numbers_before_a_refusal_and_in_it(portal: Portal) -> None:
     assert "The whole portal Hours in the last 30 days 24 30 6" in use_of(anna)
     words = "All sessions of this portal are using 24 of 30 hours in 30 days, and this session may last 12."
     assert words in refused(anna, place="here")
-    assert "12 of 20 in 7 days" in Operator(portal).run("capacity").stdout
+    assert "not offered in that size" in refused(anna, with_link=False, place="here", size="large")
+    capacity = Operator(portal).run("capacity").stdout.splitlines()
+    assert "12 of 20 in 7 days" in "".join(capacity)
+    assert capacity[-1].startswith("(whole portal)")
+    assert capacity[-1].endswith("24 of 30 in 30 days")
+    assert Operator(portal).asked("status")["whole_portal"]["used"] == 2
 
     # what has ended counts with the minutes that it ran, also in a new hub
     assert anna.stop(session).status_code == 303
