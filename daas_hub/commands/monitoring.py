@@ -25,14 +25,14 @@ _MISTAKES = (ErrorKind.CREDENTIALS_REFUSED, ErrorKind.NOT_FOUND, ErrorKind.HTML,
     default=90,
     show_default=True,
     metavar="PERCENT",
-    help="Warn from this use of a place's limit.",
+    help="Warn from this use of the limit of a place, or of the whole portal.",
 )
 def check_nagios(full: int, **where: Any) -> int:
     """Report the state of a running hub to Nagios or Icinga.
 
-    The exit code is 0 in order, 1 a warning (a service of the facility does not respond, a place is full or down, the
-    end of a session is not confirmed), 2 critical (the hub or its proxy does not respond, a recheck is frozen), 3 the
-    check could not be made.
+    The exit code is 0 in order, 1 a warning (a service of the facility does not respond, a place or the whole portal is
+    full, a place is down, the end of a session is not confirmed), 2 critical (the hub or its proxy does not respond, a
+    recheck is frozen), 3 the check could not be made.
     """
     started_at = time.monotonic()
     try:
@@ -57,9 +57,11 @@ def judge(found: dict[str, Any], full: int) -> tuple[int, str]:
     for one in found["places"]:
         if one["state"] == "down":
             warnings.append(f"place {one['name']} is down")
-        elif one["capacity"] and one["used"] * 100 >= full * one["capacity"]:
-            name = f"place {one['name']}" if one["name"] else "the portal"
-            warnings.append(f"{name} has {one['used']} of {one['capacity']} sessions")
+        elif _is_full(one, full):
+            warnings.append(_full_words(f"place {one['name']}" if one["name"] else "the portal", one))
+    # a hub of an earlier release does not report it
+    if (portal := found.get("whole_portal")) and _is_full(portal, full):
+        warnings.append(_full_words("the whole portal", portal))
     warnings += unconfirmed_words(found)
     problems = [] if found["proxy"]["answers"] else ["the proxy does not respond"]
     problems += frozen_words(found)
@@ -72,13 +74,21 @@ def judge(found: dict[str, Any], full: int) -> tuple[int, str]:
 
 
 def performance_data(found: dict[str, Any], full: int, duration_s: float) -> dict[str, str]:
-    """Return the numbers of a hub; of a place with its limits."""
+    """Return the numbers of a hub; of a place, and of the whole portal, with its limits."""
     data = {state: str(found["sessions"].get(state, 0)) for state in ("running", "starting", "unknown")}
     data["people"] = str(found["people"])
     data["routes"] = str(found["proxy"]["routes"])
-    for one in found["places"]:
+    limited = {f"place_{one['name'] or 'default'}": one for one in found["places"]}
+    limited |= {"whole_portal": portal} if (portal := found.get("whole_portal")) else {}
+    for name, one in limited.items():
         if one["capacity"]:
-            data[f"place_{one['name'] or 'default'}"] = (
-                f"{one['used']};{one['capacity'] * full // 100};;0;{one['capacity']}"
-            )
+            data[name] = f"{one['used']};{one['capacity'] * full // 100};;0;{one['capacity']}"
     return data | {"time": f"{duration_s:.2f}s"}
+
+
+def _is_full(one: dict[str, Any], full: int) -> bool:
+    return bool(one["capacity"]) and one["used"] * 100 >= full * one["capacity"]
+
+
+def _full_words(name: str, one: dict[str, Any]) -> str:
+    return f"{name} has {one['used']} of {one['capacity']} sessions"

@@ -193,6 +193,9 @@ def _status_lines(hub: RunningHub, found: dict[str, Any]) -> list[str]:
         limit = f" of {one['capacity']}" if one["capacity"] else ""
         state = {"open": "", "draining": ", no new sessions", "down": ", DOWN"}[one["state"]]
         lines.append(f"place     {name}: {one['used']}{limit} in use{state}")
+    # a hub of an earlier release does not report it
+    if (portal := found.get("whole_portal")) and portal["capacity"] is not None:
+        lines.append(f"portal    all places: {portal['used']} of {portal['capacity']} in use")
     for one in found["sources"]:
         state = "in order" if one["answers"] else f"DOES NOT RESPOND, for {one['not_asked_for_s']:.0f} s"
         lines.append(f"source    {one['name']}: {state}")

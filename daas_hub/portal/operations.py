@@ -88,6 +88,7 @@ class OperatorsStatusHandler(OperatorsHandler):
                 "sessions": dict(sorted(states.items())),
                 "people": len({user.name for user, spawner in sessions if spawner.active}),
                 "places": self._places([spawner for _, spawner in sessions]),
+                "whole_portal": self._whole_portal([spawner for _, spawner in sessions]),
                 "sources": [
                     {"name": one.name, "answers": not one.is_open, "not_asked_for_s": round(one.open_for_s, 1)}
                     for one in known_breakers()
@@ -110,8 +111,7 @@ class OperatorsStatusHandler(OperatorsHandler):
         """Return the places with their use; without `Places`, the one backend, which has no name."""
         in_use = getattr(self.settings.get("spawner_class"), "in_use", None)
         if not self.facility.places or in_use is None:
-            used = sum(bool(one.active) for one in spawners)
-            return [{"name": "", "title": "", "state": "open", "used": used} | capacity_model("")]
+            return [{"name": "", "title": "", "state": "open", "used": _active(spawners)} | capacity_model("")]
         return [
             {
                 "name": one.name,
@@ -122,6 +122,14 @@ class OperatorsStatusHandler(OperatorsHandler):
             | capacity_model(one.name, one.capacity)
             for one in self.facility.places
         ]
+
+    def _whole_portal(self, spawners: list[Any]) -> dict[str, Any] | None:
+        """Return what all places have together, and its use; None if that is not limited, or the one backend has it."""
+        if not self.facility.places:
+            return None
+        found = capacity_model("")
+        is_limited = found["capacity"] is not None or found["resources"] or found["asked"]
+        return {"used": _active(spawners)} | found if is_limited else None
 
 
 class OperatorsQueueHandler(OperatorsHandler):
@@ -232,6 +240,10 @@ def session_model(user: Any, spawner: Any) -> dict[str, Any]:
         "ends": _iso(getattr(spawner, "ends", 0.0)),
         "last_activity": _iso(row.last_activity.replace(tzinfo=datetime.UTC).timestamp() if row.last_activity else 0),
     }
+
+
+def _active(spawners: list[Any]) -> int:
+    return sum(bool(one.active) for one in spawners)
 
 
 def _iso(seconds: float) -> str:
