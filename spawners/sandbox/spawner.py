@@ -229,7 +229,15 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         if process.is_running():
             # with the first process of a pid namespace the kernel kills all others
             process.kill()
-            await process.gone_within(STOP_GRACE_S)
+            if not await process.gone_within(STOP_GRACE_S):
+                # in a frozen control group, or in the kernel: the reconciler kills it again until it is gone
+                self.log.error("%s: process %d could not be ended", self._log_name, process.pid)
+                await self.keep_stop()
+
+    @property
+    def stop_kept(self) -> str:
+        """Why a stop takes long, worded for the owner."""
+        return "its programs could not be ended yet. The portal keeps trying."
 
     async def run_post_stop_hook(self) -> None:
         """Remove the session's files, sockets and cgroup, then run the administrator's hook.

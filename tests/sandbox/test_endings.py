@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from daas_hub.spawners.sandbox.processes import marked_processes
+from daas_hub.spawners.sandbox.processes import descendants, marked_processes
 from tests.docker.scenes import home_text
-from tests.live_portal import Portal, start_portal
+from tests.freezer import freezer
+from tests.live_portal import Portal, remove, start_portal
+from tests.not_tried import missing
 from tests.places import kill
 from tests.sandbox.probe import FILL_MEMORY, give_script, portal_with_sizes, probing
 from tests.waiting import wait_for
@@ -71,3 +73,31 @@ def test_session_whose_memory_is_used_up_while_the_hub_is_away(snug: Portal) -> 
     wait_for(lambda: "It used all of its 400 MiB of memory at" in home_text(anna), "why it ended", 120)
     assert "Probe has no larger size that you may use." in home_text(anna)
     anna.stop(name)
+
+
+def test_a_session_whose_programs_cannot_be_ended_is_ended_as_soon_as_they_can(sandbox_works: None) -> None:
+    """Its card says so, and it cannot be opened; a stop that was not confirmed counted as done."""
+    portal = start_portal(more_config="c.SandboxSpawner.reconcile_interval_s = 1")
+    sessions = portal.state / "run" / "sessions"
+    try:
+        anna = portal.login("anna")
+        name = anna.launch("terminal")
+        assert anna.get(f"/user/{anna.name}/{name}/").status_code == 200
+        with freezer() as group:
+            if group is None:
+                missing("freezer", "no control group of version 1 freezes here, or only root may make one")
+            (processes,) = marked_processes(sessions).values()
+            tops = {one.pid for one in processes}
+            group.freeze(tops.union(*(descendants(one, generations=9) for one in tops)))
+            assert anna.stop(name).status_code == 303
+            wait_for(lambda: "its programs could not be ended yet" in home_text(anna), lambda: home_text(anna), 60)
+            assert portal.wait_for_log("could not be ended")
+            assert anna.get(f"/user/{anna.name}/{name}/", allow_redirects=False).status_code != 200
+            assert marked_processes(sessions)
+            group.thaw()
+            wait_for(lambda: not marked_processes(sessions), "the end of the session", 60)
+        wait_for(lambda: "could not be ended" not in home_text(anna), lambda: home_text(anna), 60)
+        assert list(sessions.iterdir()) == []
+    finally:
+        portal.stop()
+        remove(portal)
