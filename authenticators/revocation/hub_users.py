@@ -82,7 +82,12 @@ class RunningUsers:
                 return Verdict.THERE
         except (NoAccount, Blocked) as problem:
             return self._verdict_of(problem)
-        except (Refused, SourceUnavailable):
+        except SourceUnavailable:
+            state = await user.get_auth_state() or {}
+        except Refused:
+            # the provider has ended this login: the next request of it asks again, instead of relying on an earlier
+            # answer, so that open pages close within five minutes, too
+            user._auth_refreshed = None
             state = await user.get_auth_state() or {}
         identity = Identity.from_state(state.get("identity")) or Identity.from_state(state.get("ended"))
         if identity is None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from daas_hub.accounts.refusals import AccountClosed, AccountLocked
+from daas_hub.authenticators.errors import LoginExpired
 from daas_hub.authenticators.login_methods import Login
 from daas_hub.authenticators.revocation.hub_users import RunningUsers
 from daas_hub.authenticators.revocation.recheck import Verdict
@@ -39,6 +40,31 @@ async def test_a_closed_account_ends_sessions_and_a_locked_one_does_not(
     facility.account = answer
     assert await RunningUsers(App, door, every_s=300).look(user.name) is verdict
     assert bool(await door.refresh_user(user)) is holds
+
+
+@pytest.mark.parametrize(
+    ("answer", "asks_again"),
+    [
+        pytest.param(LoginExpired("The login provider has ended this login."), True, id="refused"),
+        pytest.param(SourceUnavailable("The login provider does not respond."), False, id="away"),
+    ],
+)
+async def test_a_login_that_the_provider_refuses_is_asked_about_at_its_next_request(
+    facility: FakeFacility, db: Any, answer: Exception, asks_again: bool
+) -> None:
+    """Its sessions continue; without the recheck, an open page would close up to five minutes and a half later."""
+    door = authenticator(facility, **ONE)
+    login = Login(ANNA)
+    answers(door, login)
+    user = await hub_user(db, ANNA.hub_name, login.as_state("openid"))
+    user._auth_refreshed = 4711.0
+
+    class App:
+        users = {user.name: user}
+
+    answers(door, answer)
+    assert await RunningUsers(App, door, every_s=300).look(user.name) is Verdict.THERE
+    assert (user._auth_refreshed is None) is asks_again
 
 
 async def test_neither_signs_in(facility: FakeFacility) -> None:
