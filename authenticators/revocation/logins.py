@@ -97,8 +97,7 @@ async def _is_stopped(proxy: Any, user: Any, name: str, why: str) -> bool:
     except Exception:
         # the session itself asks the hub who may use it, and ends when it is stopped
         _log.exception("%s:%s: its route is still there", user.name, name)
-    if why and hasattr(spawner, "ending"):
-        _store_reason(user, spawner)
+    _note_end(user, spawner, why)
     stopping = asyncio.ensure_future(user.stop(name))
     await asyncio.wait({stopping}, timeout=STOP_TIMEOUT_S)
     if stopping.done() and (problem := stopping.exception()):
@@ -109,10 +108,17 @@ async def _is_stopped(proxy: Any, user: Any, name: str, why: str) -> bool:
     return False
 
 
-def _store_reason(user: Any, spawner: Any) -> None:
-    """Store why a session ends: JupyterHub does so after a stop that succeeds only."""
+def _note_end(user: Any, spawner: Any, why: str) -> None:
+    """Revoke what browsers have for a session, and store why it ends: JupyterHub does both after a stop that succeeds.
+
+    A connection that is open when the route is closed stays open: the session closes it within half a minute, when the
+    hub no longer accepts its login.
+    """
     try:
-        spawner.orm_spawner.state = spawner.get_state()
+        for token in user.db.query(orm.APIToken).filter_by(client_id=spawner.oauth_client_id):
+            user.db.delete(token)
+        if why and hasattr(spawner, "ending"):
+            spawner.orm_spawner.state = spawner.get_state()
         user.db.commit()
     except SQLAlchemyError as problem:
         # the session is stopped all the same

@@ -27,11 +27,14 @@ def counted() -> float | None:
     return REGISTRY.get_sample_value("daas_unconfirmed_ends")
 
 
+NO_TOKENS = SimpleNamespace(filter_by=lambda **_: [])
+
+
 class Hub:
     """A hub's proxy and its user anna in one, with sessions that end in different ways."""
 
     name = "anna"
-    db = SimpleNamespace(commit=lambda: None, rollback=lambda: None)
+    db = SimpleNamespace(commit=lambda: None, rollback=lambda: None, query=lambda _: NO_TOKENS)
 
     def __init__(self, *names: str, route_stays: bool = False, slow_fails: bool = False) -> None:
         self.spawners = {
@@ -41,6 +44,7 @@ class Hub:
                 stop_wanted=False,
                 ending="",
                 _log_name=f"anna:{name}",
+                oauth_client_id=f"jupyterhub-user-anna-{name}",
                 orm_spawner=SimpleNamespace(state={}),
             )
             for name in names
@@ -117,7 +121,7 @@ async def test_a_session_is_stopped_although_the_database_is_away(caplog: pytest
     def commit() -> None:
         raise OperationalError("UPDATE", {}, Exception("gone"))
 
-    hub.db = SimpleNamespace(commit=commit, rollback=lambda: None)
+    hub.db = SimpleNamespace(commit=commit, rollback=lambda: None, query=lambda _: NO_TOKENS)
     assert await stop_sessions(hub, hub, ["good"], why="You are no longer a member.") == []
     assert hub.done == ["route of good", "stop of good"]
     assert "why it ends could not be stored: OperationalError" in caplog.text
