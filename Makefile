@@ -143,6 +143,9 @@ bench-sockets-hour: $(VENV)/.installed $(VENV)/.test  ## the same for an hour
 bench-kill: $(VENV)/.installed $(VENV)/.test  ## a hub with 200 sessions killed: backend up, away, and a fifth of the sessions silent
 	$(PYTHON) -m benchmarks.killed_hub $(ARGS)
 
+bench-ends: $(VENV)/.installed $(VENV)/.test  ## 200 rights that end, with sandboxes: until the way is closed and all is gone; 20 minutes
+	$(PYTHON) -m benchmarks.ended_rights $(ARGS)
+
 bench-idle: $(VENV)/.installed $(VENV)/.test  ## what applications use that nobody works with: of the demo, and of the images the engine has; half an hour
 	$(PYTHON) -m benchmarks.idle_use --together 5
 	$(PYTHON) -m benchmarks.idle_use --images --together 8
@@ -162,7 +165,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 .PHONY: test-upgrade test-servers test-outages test-ends test-databases test-nfs test-kills test-chart-upgrade
 .PHONY: bench bench-launch bench-budget bench-path bench-memory bench-docker
 .PHONY: bench-abuse bench-cluster bench-cluster-scale bench-pods bench-queue bench-scale bench-proxies
-.PHONY: bench-idle bench-sockets bench-sockets-hour bench-kill bench-notebook bench-far
+.PHONY: bench-idle bench-sockets bench-sockets-hour bench-kill bench-ends bench-notebook bench-far
 
 -include images/images.mk
 

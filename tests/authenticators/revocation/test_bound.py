@@ -1,4 +1,7 @@
-"""A right that ends, ends its sessions within five minutes: 200 of 200, simulated with a virtual clock."""
+"""A right that ends, ends its sessions within five minutes: 200 of 200, with slow sources and a virtual clock.
+
+With a real portal: `benchmarks/ended_rights.py`.
+"""
 
 from __future__ import annotations
 
