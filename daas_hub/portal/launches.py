@@ -209,7 +209,7 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
             raise refusal
 
     def _prepare_login(self, spawner: Any, *, is_desktop: bool) -> None:
-        """Give this start a login for this browser, if its session has a use for one."""
+        """Prepare a login of this browser at the session that starts, if it has a use for one."""
         spawner.launch_login = new_launch_login(self) if is_desktop else None
         spawner.kept_login = None
         if spawner.launch_login is not None:
