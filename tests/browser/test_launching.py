@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import SessionUser
+from tests.browser.crossings import crossings
 from tests.browser.pages import flaws_of
 from tests.live_portal import Portal, remove, start_portal
 
@@ -171,31 +172,6 @@ def test_what_runs_is_opened_and_a_second_one_is_a_choice(guest: Callable[..., S
     assert stale.url != first
     assert sessions(anna) == 2
     anna.require_quiet()
-
-
-def crossings(page: Page) -> list[str]:
-    """Return what this page requests over the network from now on, in order; the list grows."""
-    crossed: dict[str, str] = {}
-    found: list[str] = []
-    events = page.context.new_cdp_session(page)
-
-    def keep(event: dict[str, Any]) -> None:
-        response = event["response"]
-        if response.get("fromDiskCache") or response.get("fromPrefetchCache") or event["requestId"] not in crossed:
-            return
-        found.append(crossed[event["requestId"]])
-
-    def send(event: dict[str, Any]) -> None:
-        if "redirectResponse" in event:
-            found.append(crossed[event["requestId"]])
-        crossed[event["requestId"]] = f"{event['request']['method']} {urlsplit(event['request']['url']).path}"
-
-    events.on("Network.requestWillBeSent", send)
-    events.on("Network.requestServedFromCache", lambda event: crossed.pop(event["requestId"], None))
-    events.on("Network.responseReceived", keep)
-    events.on("Network.webSocketCreated", lambda event: found.append(f"web socket {urlsplit(event['url']).path}"))
-    events.send("Network.enable")
-    return found
 
 
 def test_a_launch_crosses_the_network_three_times(guest: Callable[..., SessionUser], portal: Portal) -> None:
