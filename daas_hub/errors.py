@@ -104,6 +104,7 @@ class DaasError(Exception):
         remedy: what the reader can do next; "" if there is nothing to do.
         is_about_home: the cause is the account's home; a launch with a temporary home avoids it.
         is_about_limits: the page *Your use and limits* has the numbers behind it.
+        reference: that of the launch which did not start, for its page; "" where it shows none.
         detail: for the log alone: which service, what it was asked for, and what came instead. Never a secret.
     """
 
@@ -112,6 +113,7 @@ class DaasError(Exception):
     kind = ErrorKind.OTHER
     is_about_home = False
     is_about_limits = False
+    reference = ""
 
     def __init__(self, message: str, *, remedy: str = "", kind: ErrorKind | None = None, detail: str = "") -> None:
         super().__init__(message)

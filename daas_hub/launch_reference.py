@@ -12,6 +12,8 @@ from contextvars import ContextVar
 
 #: The environment variable of a session with its reference.
 VARIABLE = "DAAS_LAUNCH"
+#: Reasons (`DaasError.reason`) of refusals that need no administrator: their pages show no reference.
+FOR_USERS_ALONE = ("maintenance", "quota", "refused", "request")
 
 
 class Slot:

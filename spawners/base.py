@@ -26,10 +26,10 @@ from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.launch_login import LaunchLogin
+from daas_hub.launch_watch import LaunchWatch, record_end, record_extension
 from daas_hub.notices import NoticeBoard
 from daas_hub.policy import Lifetimes
 from daas_hub.spawners.interrupted_start import notes_interruption
-from daas_hub.spawners.launch_watch import LaunchWatch, record_end, record_extension
 from daas_hub.spawners.readiness import no_answer
 from daas_hub.spawners.session_address import SessionAddressMixin
 from daas_hub.spawners.session_document import DesktopPage, SessionDocumentMixin

@@ -13,6 +13,7 @@ from daas_hub.admission.line import Line
 from daas_hub.admission.model import Demand
 from daas_hub.admission.quota import NoRoom, OverQuota
 from daas_hub.database import is_database_away
+from daas_hub.launch_reference import open_slot
 
 INTERVAL_S = 1.0
 #: Seconds after which the log says again that the database is away.
@@ -93,13 +94,13 @@ class Dispatcher:
 
     async def serve_now(self, key: Key, wait_s: float) -> None:
         """Serve the queue at once; if it is this session's turn, wait a moment for its start."""
-        self._try_round()
+        self._try_round(key)
         if (start := self._starting.get(key)) is not None:
             await asyncio.wait([start], timeout=wait_s)
 
-    def _try_round(self) -> None:
+    def _try_round(self, asked_by: Key | None = None) -> None:
         try:
-            self.round()
+            self.round(asked_by)
         except Exception as problem:
             # whatever it is: the next round must come
             if is_database_away(problem):
@@ -134,8 +135,12 @@ class Dispatcher:
             self._line.try_again(ended)
         return running
 
-    def round(self) -> None:
-        """Compare what is in use with what runs, then start what has room. Nothing is awaited."""
+    def round(self, asked_by: Key | None = None) -> None:
+        """Compare what is in use with what runs, then start what has room. Nothing is awaited.
+
+        Args:
+            asked_by: the session whose request this is; the log lines of other starts have nothing to do with it.
+        """
         running = self.settle()
         line, start = self._line, self._start
         if line is None or start is None or line.is_empty():
@@ -151,9 +156,13 @@ class Dispatcher:
         while self._sessions.can_start() and (ticket := line.call_next()) is not None:
             key = ticket.demand.key
             _log.info("queue: the turn of %s:%s", *key)
-            self._starting[key] = asyncio.ensure_future(self._serve(line, start, key))
+            self._starting[key] = asyncio.ensure_future(self._serve(line, start, key, is_own=key == asked_by))
 
-    async def _serve(self, line: Line, start: Callable[[Key, dict[str, object]], Awaitable[None]], key: Key) -> None:
+    async def _serve(
+        self, line: Line, start: Callable[[Key, dict[str, object]], Awaitable[None]], key: Key, *, is_own: bool
+    ) -> None:
+        if not is_own:
+            open_slot()
         try:
             await self._start_one(line, start, key)
         except Exception as problem:

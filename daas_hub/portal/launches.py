@@ -42,8 +42,6 @@ _SESSION_NAME = re.compile(SESSION_NAME)
 class _NotLaunched(Refused):
     """A launch that ended at once, with its reference."""
 
-    reference = ""
-
 
 class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
     """A link fills in the launch page; clicking a button there, or on another page, starts a session.
@@ -104,7 +102,7 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
                     self._pressed_on(),
                     failed_at_home=problem.is_about_home,
                     is_about_limits=problem.is_about_limits,
-                    reference=getattr(problem, "reference", ""),
+                    reference=problem.reference,
                 )
             )
             return

@@ -10,6 +10,7 @@ from typing import Any
 
 from daas_hub.catalogue import Catalogue
 from daas_hub.launch import has_temporary_home, visits_in
+from daas_hub.launch_reference import FOR_USERS_ALONE
 from daas_hub.lifetime import duration
 from daas_hub.portal.assets import icon_address
 from daas_hub.portal.places import title_of_place
@@ -71,16 +72,12 @@ def failure_of(spawner: Any) -> str:
     return str(words)
 
 
-#: Reasons of refusals that need no administrator.
-_FOR_USERS_ALONE = ("refused", "request")
-
-
 def reference_of(spawner: Any) -> str:
     """Return the reference of a failed launch; "" for a refusal that its user can act on."""
     future: asyncio.Future[Any] | None = getattr(spawner, "_spawn_future", None)
     error = future.exception() if future is not None and future.done() and not future.cancelled() else None
     reason = getattr(error, "reason", "")
-    return "" if reason in _FOR_USERS_ALONE else str(getattr(spawner, "reference", ""))
+    return "" if reason in FOR_USERS_ALONE else str(getattr(spawner, "reference", ""))
 
 
 #: Attributes of a spawner: what is not as it should be, a disk that is almost full, the end that comes near.

@@ -8,8 +8,10 @@ from daas_hub.accounts.hub_user import withheld_roles
 from daas_hub.admission.hub import Admission
 from daas_hub.admission.line import Line
 from daas_hub.admission.model import demand_of
-from daas_hub.errors import Refused
-from daas_hub.launch import LaunchRequest
+from daas_hub.errors import DaasError, Refused
+from daas_hub.launch import LaunchRequest, Plan
+from daas_hub.launch_reference import FOR_USERS_ALONE
+from daas_hub.launch_watch import LaunchWatch
 from daas_hub.portal.base import PortalHandler
 
 
@@ -43,10 +45,21 @@ async def join_queue(handler: PortalHandler, name: str, request: LaunchRequest) 
     user, line = handler.current_user, current_line()
     if line is None:
         raise Refused("Launches do not wait here.", remedy="Try again later.")
-    identity, withheld = await handler.identity(), withheld_roles(user)
-    plan = await handler.facility.authorise(identity, request, withheld=withheld)
-    demand = demand_of(plan, user.name, name)
-    line.require_may_join(demand)
+    plan: Plan | None = None
+    try:
+        identity, withheld = await handler.identity(), withheld_roles(user)
+        plan = await handler.facility.authorise(identity, request, withheld=withheld)
+        demand = demand_of(plan, user.name, name)
+        line.require_may_join(demand)
+    except DaasError as problem:
+        # no spawner does: there is no session yet
+        watch = LaunchWatch(user.name, name)
+        watch.requested(request)
+        if plan is not None:
+            watch.planned(plan)
+        watch.failed(problem)
+        problem.reference = "" if problem.reason in FOR_USERS_ALONE else watch.reference
+        raise
     spawner = user.get_or_create_spawner(name, plan.application.title, replace_failed=True)
     spawner.orm_spawner.user_options = request.as_json()
     line.join(demand, request.as_json())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import pytest
 from sqlalchemy import event
 
 from daas_hub.admission.dispatcher import Dispatcher, NotStarted
-from daas_hub.admission.gate import Gate
+from daas_hub.admission.gate import Gate, Key
 from daas_hub.admission.limits import Limits
 from daas_hub.admission.line import Line, LineRules
 from daas_hub.admission.model import Demand
 from daas_hub.admission.quota import NoRoom, OverQuota, Reservation, Rules
+from daas_hub.launch_reference import current_reference, fill_slot, open_slot
 from daas_hub.tables import Ticket, Usage
 
 from .plain_hub import TWO, Hub
@@ -151,6 +153,35 @@ async def test_a_hub_that_is_killed_after_the_start_does_not_start_it_twice(hub:
     assert again.db.query(Ticket).count() == 0
     assert [row.started is not None for row in again.db.query(Usage)] == [True]
     again.db.close()
+
+
+async def test_log_lines_of_each_start_have_its_own_reference(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also JupyterHub's, around the start; one request lets another launch start, too."""
+    seen: dict[Key, str] = {}
+    begin = hub.start
+
+    async def start(key: Key, options: dict[str, object]) -> None:
+        # as JupyterHub does: the launch fills it in a task of its own
+        await asyncio.ensure_future(fill(f"{key[0]:0>8}"))
+        await begin(key, options)
+        seen[key] = current_reference()
+
+    async def fill(reference: str) -> None:
+        fill_slot(reference)
+
+    monkeypatch.setattr(hub.dispatcher, "_start", start)
+    hub.join(demand("ben"))
+    hub.join(demand("anna"))
+    open_slot()
+    await hub.dispatcher.serve_now(("anna", "one"), 5)
+    assert current_reference() == "0000anna", "that of the request"
+    assert seen == {("ben", "one"): "00000ben", ("anna", "one"): "0000anna"}
+    # and nobody's request
+    hub.ready.clear()
+    hub.join(demand("carla"))
+    await hub.rounds()
+    assert seen["carla", "one"] == "000carla"
+    assert current_reference() == "0000anna"
 
 
 async def test_who_leaves_is_not_started_and_the_others_move_up(hub: Hub) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from daas_hub.spawners.sandbox.processes import marked_processes
 from tests.hub.operator import Operator
 from tests.hub.shown_output import require_as_shown
 from tests.live_portal import Person, plain_text, remove
 from tests.places import kill, kill_rest
-from tests.queue_portal import QueuePortal, press, state_of
+from tests.queue_portal import QueuePortal, press, state_of, with_limits
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
@@ -91,3 +93,34 @@ def test_five_people_press_and_the_hub_is_killed(queue: QueuePortal) -> None:
     running = marked_processes(queue.portal.state / "run" / "sessions")
     assert len(running) == 2, "carla and emil, and nobody twice"
     assert [state_of(people[name]) for name in PEOPLE] == ["", "", "running", "", "running"]
+
+
+def test_a_launch_that_may_not_wait_is_counted_and_recorded(sandbox_works: None) -> None:
+    """As one that its spawner refuses, where there is no queue."""
+    limits = 'c.Quotas.person = {"sessions": 1}\nc.JupyterHub.authenticate_prometheus = False\n'
+    with with_limits(limits) as queue:
+        anna, portal = queue.sign_in("anna"), queue.portal
+        press(anna)
+        anna.wait_ready("one")
+        assert "You are using 1 of 1 sessions, and this session needs 1." in press(anna, "two")
+        assert "There is no proposal XX-1 among yours." in press(anna, "two", proposal="XX-1")
+
+        file = portal.state / "audit" / "audit.jsonl"
+
+        def refused() -> list[dict[str, str]]:
+            events = [json.loads(line) for line in file.read_text().splitlines()]
+            return [one for one in events if one.get("session") == "two"]
+
+        wait_for(lambda: len(refused()) == 4, refused)
+        found = [(one["action"], one["account"], one["proposals"], one["reason"]) for one in refused()]
+        assert found == [
+            ("requested", "", [], ""),
+            ("refused", "anna", [], "quota: refused"),
+            ("requested", "", ["XX-1"], ""),
+            ("refused", "", ["XX-1"], "refused: refused"),
+        ]
+        for one in refused():
+            assert re.search(rf"launch of .* refused: .*\[launch {one['launch']}\]", portal.log.read_text())
+        metrics = requests.get(f"{portal.url}/hub/metrics", timeout=30).text
+        for reason in ("quota", "refused"):
+            assert f'daas_launch_refusals_total{{kind="refused",reason="{reason}"}} 1.0' in metrics

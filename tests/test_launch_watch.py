@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 
 from daas_hub.errors import ErrorKind, Refused, SessionFailed, SourceUnavailable, StorageProblem
 from daas_hub.launch_reference import current_reference, open_slot
-from daas_hub.spawners.launch_watch import LaunchWatch
+from daas_hub.launch_watch import LaunchWatch
 
 PLAN: Any = SimpleNamespace(
     place="engine-2", application=SimpleNamespace(kind="desktop"), account=SimpleNamespace(name="anna")
