@@ -1,4 +1,4 @@
-"""Records in the audit who changed through the hub's API what belongs to somebody else: administrators and services."""
+"""Records in the audit what administrators and services did: to what belongs to somebody else, and to the portal."""
 
 from __future__ import annotations
 
@@ -26,17 +26,26 @@ def note_administration(handler: Any) -> None:
     if actor is None or found is None:
         return
     kind, target, part, session = (unquote(one or "") for one in found.groups())
-    is_service = isinstance(actor, orm.Service)
-    if not is_service and kind == "users" and target == actor.name:
+    if kind == "users" and target == actor.name and not isinstance(actor, orm.Service):
         return
     noun = part or kind.removesuffix("s")
-    record_administration(
+    note_action(
+        handler,
         f"{request.method} {'server' if part in _SERVERS else noun}",
-        f"service:{actor.name}" if is_service else actor.name,
         target,
         session if part in _SERVERS else "",
-        address=address_of(handler),
     )
+
+
+def note_action(handler: Any, action: str, target: str = "", session: str = "") -> None:
+    """Record what the person or service of a request has done.
+
+    Args:
+        target: the user, group or service that it is about; "" for the hub.
+    """
+    actor = handler._jupyterhub_user
+    by = f"service:{actor.name}" if isinstance(actor, orm.Service) else actor.name
+    record_administration(action, by, target, session, address=address_of(handler))
 
 
 def address_of(handler: Any) -> str:

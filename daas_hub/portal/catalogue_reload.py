@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from jupyterhub import orm
 from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.scopes import needs_scope
 
@@ -23,7 +22,7 @@ from daas_hub.audit.events import record_administration
 from daas_hub.catalogue import Catalogue, read_catalogue
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
-from daas_hub.portal.administration import address_of
+from daas_hub.portal.administration import note_action
 
 #: What the audit calls it, and who did it when no request did.
 ACTION, BY_SIGNAL = "RELOAD catalogue", "signal:SIGHUP"
@@ -110,15 +109,13 @@ class CatalogueHandler(APIHandler):
     @needs_scope("admin-ui")  # type: ignore[untyped-decorator]
     async def post(self) -> None:
         """Read them again; answer with what changed, or with 422 and what is wrong."""
-        actor = self.current_user
-        by = f"service:{actor.name}" if isinstance(actor, orm.Service) else actor.name
         try:
             changes = await reload_catalogue(self.config, self.settings["spawner_class"])
         except InvalidCatalogue as invalid:
             self.set_status(422)
             self.write({"message": str(invalid), "problems": [str(one) for one in invalid.problems]})
             return
-        record_administration(ACTION, by, "", address=address_of(self))
+        note_action(self, ACTION)
         self.write(asdict(changes))
 
 

@@ -12,6 +12,7 @@ from tornado import web
 from daas_hub.errors import BadRequest, Refused
 from daas_hub.facility import Facility
 from daas_hub.notices import Level, NoticeBoard, mail_text, notice_view, read_notice, signature
+from daas_hub.portal.administration import note_action
 from daas_hub.portal.audiences import Audiences
 from daas_hub.portal.base import PortalHandler
 from daas_hub.portal.mailing import mailing_of
@@ -47,6 +48,7 @@ def announce(handler: Any, given: dict[str, Any]) -> dict[str, Any]:
     notice = board.add(read_notice(asked, zone=zone, now=board.clock(), made_by=made_by, roles=roles))
     whom = "everybody" if notice.audience is None else ", ".join(sorted(notice.audience))
     handler.log.warning("notice %d (%s) by %s for %s: %r", notice.id, notice.kind, made_by, whom, notice.text)
+    note_action(handler, f"ANNOUNCE {notice.kind}")
     view = notice_view(notice, board.clock(), zone)
     if is_mailed and mailing is not None:
         view["messages"] = mailing.announce(mail_text(notice, board.clock(), zone), notice.audience)
@@ -68,6 +70,7 @@ def withdraw(handler: Any, notice_id: str) -> None:
     if not board_of(handler).withdraw(id_in(notice_id)):
         raise web.HTTPError(404, "There is no such notice.")
     handler.log.warning("notice %s withdrawn by %s", notice_id, handler.current_user.name)
+    note_action(handler, "WITHDRAW notice")
 
 
 class NoticesHandler(PortalHandler):

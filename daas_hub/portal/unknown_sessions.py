@@ -9,6 +9,8 @@ from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.scopes import needs_scope
 from tornado import web
 
+from daas_hub.portal.administration import note_action
+
 
 class _UnknownSessionsHandler(APIHandler):
     @property
@@ -51,8 +53,10 @@ class UnknownSessionHandler(_UnknownSessionsHandler):
         owner = next((one for one in self.reconcilers if name in one.unknown), None)
         if owner is None:
             raise web.HTTPError(404, "There is no session of this name that the hub does not know.")
+        record = owner.unknown[name].record
         if not await owner.end_unknown(name):
             raise web.HTTPError(503, "It could not be ended; the hub's log says why.")
+        note_action(self, "DELETE unknown-session", record.user if record else "", record.server if record else name)
         self.set_status(204)
 
 

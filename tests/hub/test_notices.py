@@ -272,6 +272,18 @@ def test_administrators_announce_on_their_page(operator: Operator, people: dict[
     gone = post(carla, f"/hub/daas/notices/{found['id']}/withdraw")
     assert gone.status_code == 303
     assert operator.asked("notices") == []
+    audit = operator.portal.state / "audit" / "audit.jsonl"
+
+    def audited() -> list[str]:
+        events = [json.loads(line) for line in audit.read_text().splitlines()]
+        return [one["action"] for one in events if one["user"] == carla.name and "target" in one]
+
+    wait_for(lambda: audited()[-2:] == ["ANNOUNCE banner", "WITHDRAW notice"], audited)
+    # as the command does
+    assert operator.run("maintenance", "begin", "--from", "+1h").returncode == 0
+    wait_for(
+        lambda: '"ANNOUNCE maintenance", "user": "service:daas-hub-operators"' in audit.read_text(), audit.read_text
+    )
 
 
 def test_only_administrators_do(operator: Operator, people: dict[str, Person]) -> None:

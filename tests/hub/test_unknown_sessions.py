@@ -15,8 +15,9 @@ import pytest
 from tests.hub.operator import Operator
 from tests.hub.restored import wait_stored
 from tests.hub.shown_output import require_as_shown
-from tests.live_portal import new_state, remove, start_portal
+from tests.live_portal import Portal, new_state, remove, start_portal
 from tests.not_tried import not_tried
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -88,12 +89,21 @@ def test_a_restored_database_ends_nothing(operator: Operator) -> None:
     ended = operator.run("unknown-sessions", "--end", found[begun]["name"])
     assert (ended.returncode, ended.stdout) == (0, f"{found[begun]['name']}: ended\n")
     require_as_shown("unknown-sessions --end 3f1c0a9d5e7b42864c11", ended.stdout)
+    (event,) = wait_for(lambda: administration(portal), "the audit does not have it")
+    assert event == ("DELETE unknown-session", "service:daas-hub-operators", anna.name, begun)
     (left,) = wait_for_unknown(operator, 1)
     assert left["name"] == unknown["name"]
     require_as_shown("unknown-sessions", operator.run("unknown-sessions").stdout)
     assert operator.run("unknown-sessions", "--end", left["name"]).returncode == 0
     assert wait_for_unknown(operator, 0) == []
     assert anna.get(f"/user/{anna.name}/{kept}/status").json()["state"] == "running"
+
+
+def administration(portal: Portal) -> list[tuple[str, str, str, str]]:
+    """Return what the audit says of operators."""
+    events = [json.loads(line) for line in (portal.state / "audit" / "audit.jsonl").read_text().splitlines()]
+    found = [one for one in events if one["__schema__"].endswith("/administration")]
+    return [(one["action"], one["user"], one["target"], one["session"]) for one in found]
 
 
 def starts_in(database: Path) -> dict[str, str]:
