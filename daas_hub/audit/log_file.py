@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import io
 import logging
 import logging.handlers
@@ -58,7 +60,19 @@ class _Private(logging.FileHandler):
 
 
 class DailyFile(_Private, logging.handlers.TimedRotatingFileHandler):
-    """A file for each day; the older ones are removed."""
+    """A file for each day with events; those of more than `backupCount` days ago are removed."""
+
+    def getFilesToDelete(self) -> list[str]:  # noqa: N802  # the name of logging
+        """Return the files that are too old; the base class counts files, and a quiet day has none."""
+        first = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=self.backupCount)
+        files = Path(self.baseFilename).parent.glob(f"{NAME}.????-??-??")
+        return sorted(str(one) for one in files if one.name.removeprefix(f"{NAME}.") < first.isoformat())
+
+    def remove_old(self) -> None:
+        """Remove the files that are too old now, as also happens when a new day's file begins."""
+        for path in self.getFilesToDelete():
+            with contextlib.suppress(OSError):
+                Path(path).unlink()
 
 
 class MovedFile(_Private, logging.handlers.WatchedFileHandler):
@@ -90,11 +104,12 @@ class AuditFile:
 
     def __init__(self, folder: Path, keep_days: int) -> None:
         path = str(folder / NAME)
-        self.file: logging.Handler = (
-            DailyFile(path, when="midnight", utc=True, backupCount=keep_days, delay=True, encoding="utf-8")
-            if keep_days
-            else MovedFile(path, delay=True, encoding="utf-8")
-        )
+        self.file: logging.Handler
+        if keep_days:
+            self.file = DailyFile(path, when="midnight", utc=True, backupCount=keep_days, delay=True, encoding="utf-8")
+            self.file.remove_old()
+        else:
+            self.file = MovedFile(path, delay=True, encoding="utf-8")
         self.file.setFormatter(_Line())
         waiting: queue.Queue[logging.LogRecord] = queue.Queue(_MAX_WAITING)
         self.handler = _Waiting(waiting)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import logging
 import os
@@ -179,18 +180,25 @@ def test_an_event_that_does_not_fit_is_counted(opened: Any) -> None:
 
 
 def test_days_are_rotated_and_the_oldest_removed(opened: Any, tmp_path: Path) -> None:
-    file = opened(keep_days=2)
+    """Of days, and not of files: on a quiet portal few days have one. When the hub starts, and when a day begins."""
+    file = opened(keep_days=20)
     file.parent.mkdir(mode=0o700)
-    for day in range(1, 6):
-        (file.parent / f"{NAME}.2026-01-0{day}").write_text("{}\n")
-    audit = AuditFile(file.parent, 2)
+    today = datetime.datetime.now(datetime.UTC).date()
+
+    def of_day(age: int) -> str:
+        return f"{NAME}.{today - datetime.timedelta(days=age)}"
+
+    for age in (20, 21, 200):
+        (file.parent / of_day(age)).write_text("{}\n")
+    (file.parent / f"{NAME}.1").touch()
+    audit = AuditFile(file.parent, 20)
+    assert {one.name for one in file.parent.iterdir()} == {of_day(20), f"{NAME}.1"}, "not what others made"
+    (file.parent / of_day(21)).write_text("{}\n")
     audit.handler.handle(logging.LogRecord("audit", logging.INFO, "", 0, "today", (), None))
     audit._listener.stop()
     audit.file.doRollover()  # type: ignore[attr-defined]
     audit.file.close()
-    names = sorted(one.name for one in file.parent.iterdir())
-    assert len([name for name in names if name != NAME]) == 2
-    assert f"{NAME}.2026-01-01" not in names
+    assert {one.name for one in file.parent.iterdir()} - {NAME} == {of_day(0), of_day(20), f"{NAME}.1"}
 
 
 def test_logrotate_may_move_it(tmp_path: Path) -> None:
