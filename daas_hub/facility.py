@@ -7,7 +7,6 @@ whether a launch is allowed. It composes; decisions are made in `launch/` and `a
 from __future__ import annotations
 
 import asyncio
-import datetime
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +39,7 @@ from daas_hub.launch import (
     Plan,
     RunAs,
     account_name_for,
+    beamtimes_of,
     groups_for_quotas,
     make_plan,
     meanings,
@@ -50,7 +50,6 @@ from daas_hub.launch import (
     require_named,
     require_place,
     require_template,
-    takes_place,
 )
 from daas_hub.mail import Mail
 from daas_hub.policy.end_dates import EndDates
@@ -235,7 +234,7 @@ class Facility(FacilitySettings, SingletonConfigurable):
             plan = replace(
                 plan,
                 person_groups=groups_for_quotas(person.roles - withheld, person.memberships),
-                is_beamtime=takes_place(choice, datetime.datetime.now(self.zone)),
+                beamtimes=beamtimes_of(choice, self.zone),
             )
             if self.places:
                 launch = self._launch_of(choice, request, plan, person, withheld)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 import os
 import time
@@ -85,6 +86,18 @@ async def test_the_whole_way(facility: Facility) -> None:
         "processed": "/var/lib/daas-hub/processed/MA-4242",
     }
     assert [application.name for application in plan.desktops] == ["pymca"]
+
+
+async def test_the_beamtimes_of_a_plan_are_those_of_its_visits(config: Config, tmp_path: Path) -> None:
+    times = "start: 2026-03-09T08:00:00, end: 2026-03-12T08:00:00Z"
+    text = PROPOSALS.replace("{number: 1, beamline: ID21}", f"{{number: 1, beamline: ID21, {times}}}")
+    (tmp_path / "proposals.yaml").write_text(text)
+    config.Facility.timezone = "Asia/Kolkata"
+    facility = Facility(config=config)
+    plan = await facility.authorise(ANNA, LaunchRequest("lab", "MA-4242", 1))
+    # the facility's zone is five hours and a half ahead
+    moments = [datetime.datetime.fromisoformat(one) for one in ("2026-03-09T02:30Z", "2026-03-12T08:00Z")]
+    assert plan.beamtimes == (tuple(one.timestamp() for one in moments),)
 
 
 async def test_an_own_resource_needs_no_proposals(facility: Facility, tmp_path: Path) -> None:

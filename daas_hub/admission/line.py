@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Container, Hashable, Mapping, Sequence
@@ -13,7 +14,7 @@ from daas_hub.admission.gate import Gate, Key
 from daas_hub.admission.line_words import in_words
 from daas_hub.admission.model import Demand
 from daas_hub.admission.positions import Positions
-from daas_hub.admission.queue import QueuePolicy, Waiting, in_order, next_to_start
+from daas_hub.admission.queue import QueuePolicy, Waiting, in_order, next_change, next_to_start
 from daas_hub.admission.quota import NoRoom, OverQuota
 from daas_hub.tables import Ticket, commit
 
@@ -46,12 +47,14 @@ class _Order:
     Attributes:
         version: of the tickets, and of what is in use.
         durations: how long the latest sessions of each place lasted.
+        until: when time alone changes it.
     """
 
     version: tuple[int, int] = (-1, -1)
     tickets: tuple[Waiting, ...] = ()
     positions: Positions = field(default_factory=Positions)
     durations: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    until: float = math.inf
 
     def words(self, ticket: Waiting, now: float) -> str:
         """Return what pages say of a ticket; made for those that ask, and not for all at each change."""
@@ -258,13 +261,15 @@ class Line:
 
     def _ordered(self) -> _Order:
         """Return the order; computed once for each change."""
-        version, rules = (self._version, self._gate.version), self._gate.rules
-        if self._order.version != version or self._order.positions.reservations is not rules.reservations:
-            occupied = self._gate.occupied
-            ordered = in_order(self._waiting.values(), occupied, self._rules.policy, share=rules.share_of)
+        version, rules, now = (self._version, self._gate.version), self._gate.rules, self._clock()
+        is_known = self._order.version == version and now < self._order.until
+        if not is_known or self._order.positions.reservations is not rules.reservations:
+            occupied, policy = self._gate.occupied, self._rules.policy
+            ordered = in_order(self._waiting.values(), occupied, policy, now, share=rules.share_of)
             durations = {place: self._gate.durations(place) for place in {one.demand.place for one in ordered}}
             positions = Positions.made_of(ordered, occupied, rules.reservations)
-            self._order = _Order(version, tuple(ordered), positions, durations)
+            until = next_change(ordered, policy, now)
+            self._order = _Order(version, tuple(ordered), positions, durations, until)
         return self._order
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from daas_hub.launch import Plan
@@ -18,7 +18,7 @@ class Demand:
         groups: the person's roles and groups, as "role:guest" and "group:students".
         place: the name of the place; "" where there is only one backend.
         hours: its time limit, without extensions.
-        is_beamtime: one of its visits takes place now.
+        beamtimes: when its visits take place, as begin and end in seconds since 1970.
     """
 
     user: str
@@ -32,12 +32,16 @@ class Demand:
     proposals: tuple[str, ...] = ()
     groups: frozenset[str] = frozenset()
     place: str = ""
-    is_beamtime: bool = False
+    beamtimes: tuple[tuple[float, float], ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
         """The session: unique among all of the hub."""
         return self.user, self.session
+
+    def is_beamtime(self, now: float) -> bool:
+        """Return whether one of its visits takes place."""
+        return any(begin <= now < end for begin, end in self.beamtimes)
 
     def as_json(self) -> dict[str, Any]:
         """Return it for the database: names and numbers only."""
@@ -45,9 +49,11 @@ class Demand:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Demand:
-        """Return what `as_json` returned."""
+        """Return what `as_json` returned, also that of another release."""
+        known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
+        times = tuple((begin, end) for begin, end in known.get("beamtimes", ()))
         return cls(
-            **values | {"proposals": tuple(values["proposals"]), "groups": frozenset(values["groups"])},
+            **known | {"proposals": tuple(known["proposals"]), "groups": frozenset(known["groups"]), "beamtimes": times}
         )
 
 
@@ -87,5 +93,5 @@ def demand_of(plan: Plan, user: str, session: str) -> Demand:
         proposals=tuple(dict(plan.visits)) or ((plan.proposal_id,) if plan.proposal_id else ()),
         groups=plan.person_groups,
         place=plan.place,
-        is_beamtime=plan.is_beamtime,
+        beamtimes=plan.beamtimes,
     )

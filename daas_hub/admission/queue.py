@@ -1,10 +1,10 @@
 """The order of the queue, and whose turn it is. Pure and deterministic: the caller gives the time.
 
 **Order.** A ticket's rank is its arrival plus a handicap: `person_step_s` for each session that its person has and each
-earlier ticket of theirs, and `proposal_step_s` for each of its proposal; `max_handicap_s` at most. A launch on a visit
-that takes place now ranks `beamtime_lead_s` earlier (0 by default). The lowest rank is first. So people take turns, a
-proposal does not fill the line, and waiting alone brings a ticket forward: ranks of tickets that wait do not grow,
-those of new ones do.
+earlier ticket of theirs, and `proposal_step_s` for each of its proposal; `max_handicap_s` at most. While its visit
+takes place, a launch ranks `beamtime_lead_s` earlier (0 by default), also if the visit begins while it waits. The
+lowest rank is first. So people take turns, a proposal does not fill the line, and waiting alone brings a ticket
+forward: ranks of tickets that wait do not grow, except at the end of a beamtime, and those of new ones do.
 
 **Room.** A ticket for which there is no room lets others pass that fit, until it has waited `patience_s`. From then on
 nothing behind it starts in its place (or anywhere, if the whole portal is full), and the room that becomes free
@@ -20,6 +20,7 @@ backend had no room for it (`Waiting.not_before`), and tries again, only others 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -70,12 +71,14 @@ def in_order(
     tickets: Iterable[Waiting],
     occupied: Iterable[Occupied],
     policy: QueuePolicy,
+    now: float,
     share: Callable[[Demand], float] = lambda _: 1.0,
 ) -> list[Waiting]:
     """Return the tickets that wait, the next one first.
 
     Args:
         occupied: the sessions that have not ended.
+        now: seconds since 1970; the order is right until `next_change`.
         share: the weight of a launch (see `quota.ClassRule`).
     """
     of_person: Counter[str] = Counter()
@@ -97,10 +100,18 @@ def in_order(
         steps = policy.person_step_s * of_person[demand.user]
         steps += policy.proposal_step_s * max((of_proposal[one] for one in demand.proposals), default=0)
         handicap = min(policy.max_handicap_s, steps / share(demand))
-        lead = policy.beamtime_lead_s if demand.is_beamtime else 0.0
+        lead = policy.beamtime_lead_s if demand.is_beamtime(now) else 0.0
         ranked.append((ticket.arrived + handicap - lead, ticket.arrived, ticket.id, ticket))
         count(demand)
     return [ticket for *_, ticket in sorted(ranked, key=lambda one: one[:3])]
+
+
+def next_change(tickets: Iterable[Waiting], policy: QueuePolicy, now: float) -> float:
+    """Return when time alone changes the order: a beamtime of one that waits begins or ends; infinite if none does."""
+    if not policy.beamtime_lead_s:
+        return math.inf
+    moments = (moment for one in tickets for beamtime in one.demand.beamtimes for moment in beamtime)
+    return min((moment for moment in moments if moment > now), default=math.inf)
 
 
 def next_to_start(

@@ -4,7 +4,7 @@ from daas_hub.launch.choices import Choice, offered, offered_for_all, require_ch
 from daas_hub.launch.deep_links import Link, meanings, proposals_named_in
 from daas_hub.launch.mounts import DirectoryRule, Mount, MountPolicy, mounts_of
 from daas_hub.launch.places import Defaults, Launch, Option, Place, PlaceState, options, placed, require_place
-from daas_hub.launch.plan import Plan, groups_for_quotas, make_plan, takes_place
+from daas_hub.launch.plan import Plan, beamtimes_of, groups_for_quotas, make_plan
 from daas_hub.launch.real_paths import UNCHANGED, Alias, collides
 from daas_hub.launch.request import (
     MAX_VISITS,
@@ -39,6 +39,7 @@ __all__ = [
     "RunAs",
     "account_name_for",
     "address_of",
+    "beamtimes_of",
     "collides",
     "content_of",
     "groups_for_quotas",
@@ -56,7 +57,6 @@ __all__ = [
     "require_named",
     "require_place",
     "require_template",
-    "takes_place",
     "visit_value",
     "visits_in",
 ]

@@ -32,7 +32,7 @@ class Plan:
         limits: how long it may last.
         person_groups: roles and groups of the person who launches, as "role:guest" and "group:students"; what quotas
             are set for. The account may be another one.
-        is_beamtime: one of its visits takes place now.
+        beamtimes: when its visits take place, as begin and end in seconds since 1970.
     """
 
     account: Account
@@ -52,7 +52,7 @@ class Plan:
     place: str = ""
     limits: Limits = UNLIMITED
     person_groups: frozenset[str] = frozenset()
-    is_beamtime: bool = False
+    beamtimes: tuple[tuple[float, float], ...] = ()
 
     @property
     def home(self) -> str:
@@ -129,18 +129,25 @@ def groups_for_quotas(roles: Iterable[str], memberships: Iterable[str]) -> froze
     return frozenset(f"role:{one}" for one in roles) | frozenset(f"group:{one}" for one in memberships)
 
 
-def takes_place(choice: Choice, now: datetime.datetime) -> bool:
-    """Return whether one of the visits takes place now; times without a zone are in the zone of `now`."""
-    return any(
-        _in_zone_of(now, visit.start) <= now <= _in_zone_of(now, visit.end)
+def beamtimes_of(choice: Choice, zone: datetime.tzinfo) -> tuple[tuple[float, float], ...]:
+    """Return begin and end of each visit that has both, in seconds since 1970.
+
+    Args:
+        zone: of times without one. An end without a time is the end of that day.
+    """
+    return tuple(
+        (_moment(visit.start, zone), _moment(visit.end, zone, is_end=True))
         for _, visit in choice.visits
         if visit.start is not None and visit.end is not None
     )
 
 
-def _in_zone_of(now: datetime.datetime, moment: datetime.datetime) -> datetime.datetime:
+def _moment(moment: datetime.datetime, zone: datetime.tzinfo, *, is_end: bool = False) -> float:
     # "is": all zones without an offset are equal
-    return moment.replace(tzinfo=now.tzinfo) if moment.tzinfo is None or moment.tzinfo is WALL_CLOCK else moment
+    if moment.tzinfo is not None and moment.tzinfo is not WALL_CLOCK:
+        return moment.timestamp()
+    is_day = is_end and moment.time() == datetime.time()
+    return (moment.replace(tzinfo=zone) + datetime.timedelta(days=is_day)).timestamp()
 
 
 def _beamlines_of(choice: Choice) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from daas_hub.admission.limits import Limits
 from daas_hub.admission.model import Demand, Occupied
-from daas_hub.admission.queue import QueuePolicy, Waiting, in_order, next_to_start
+from daas_hub.admission.queue import QueuePolicy, Waiting, in_order, next_change, next_to_start
 from daas_hub.admission.quota import ClassRule, Reservation, Rules, require_room
 
 from .scenes import NOW, demand, running
@@ -35,41 +35,50 @@ def users(ordered: list[Waiting]) -> str:
 
 def test_people_take_turns() -> None:
     line = [ticket(n, user, after_s=n) for n, user in enumerate("aaabcb")]
-    assert users(in_order(line, [], POLICY)) == "abcaba"
+    assert users(in_order(line, [], POLICY, NOW)) == "abcaba"
 
 
 def test_those_who_have_nothing_come_before_those_who_have_sessions() -> None:
     line = [ticket(1, "a"), ticket(2, "b", after_s=60)]
-    assert users(in_order(line, [], POLICY)) == "ab"
-    assert users(in_order(line, [running("a")], POLICY)) == "ba"
-    assert users(in_order(line, [replace(running("a"), ended=NOW)], POLICY)) == "ab"
+    assert users(in_order(line, [], POLICY, NOW)) == "ab"
+    assert users(in_order(line, [running("a")], POLICY, NOW)) == "ba"
+    assert users(in_order(line, [replace(running("a"), ended=NOW)], POLICY, NOW)) == "ab"
 
 
 def test_a_proposal_does_not_fill_the_line() -> None:
     line = [ticket(n, user, after_s=n, proposals=("MA-1",)) for n, user in enumerate("abcd")]
     line.append(ticket(9, "x", after_s=30, proposals=("MA-2",)))
-    assert users(in_order(line, [], POLICY)) == "axbcd"
+    assert users(in_order(line, [], POLICY, NOW)) == "axbcd"
 
 
 def test_a_share_of_two_waits_half_as_long() -> None:
     rules = Rules(classes={"role:staff": ClassRule(share=2)})
     line = [ticket(1, "a", groups=frozenset({"role:staff"})), ticket(2, "b", after_s=400)]
     held = [running("a")]
-    assert users(in_order(line, held, POLICY)) == "ba"
-    assert users(in_order(line, held, POLICY, rules.share_of)) == "ab"
+    assert users(in_order(line, held, POLICY, NOW)) == "ba"
+    assert users(in_order(line, held, POLICY, NOW, rules.share_of)) == "ab"
 
 
 def test_waiting_alone_brings_a_ticket_forward() -> None:
     heavy = ticket(1, "a")
     held = [running("a", f"r{n}") for n in range(50)]
-    assert users(in_order([heavy, ticket(2, "b", after_s=3599)], held, POLICY)) == "ba"
-    assert users(in_order([heavy, ticket(2, "b", after_s=3601)], held, POLICY)) == "ab"
+    assert users(in_order([heavy, ticket(2, "b", after_s=3599)], held, POLICY, NOW)) == "ba"
+    assert users(in_order([heavy, ticket(2, "b", after_s=3601)], held, POLICY, NOW)) == "ab"
 
 
 def test_a_beamtime_that_takes_place_goes_first_only_by_policy() -> None:
-    line = [ticket(1, "a"), ticket(2, "b", after_s=60, is_beamtime=True)]
-    assert users(in_order(line, [], POLICY)) == "ab"
-    assert users(in_order(line, [], replace(POLICY, beamtime_lead_s=7200))) == "ba"
+    line = [ticket(1, "a"), ticket(2, "b", after_s=60, beamtimes=((NOW - 60, NOW + 60),))]
+    first = replace(POLICY, beamtime_lead_s=7200)
+    assert users(in_order(line, [], POLICY, NOW)) == "ab"
+    assert users(in_order(line, [], first, NOW)) == "ba"
+    assert [users(in_order(line, [], first, NOW + s)) for s in (-61, -60, 59, 60)] == ["ab", "ba", "ba", "ab"]
+
+
+def test_the_order_is_right_until_a_beamtime_begins_or_ends() -> None:
+    line = [ticket(1, "a", beamtimes=((NOW - 60, NOW + 60), (NOW + 90, NOW + 95))), ticket(2, "b")]
+    first = replace(POLICY, beamtime_lead_s=7200)
+    assert [next_change(line, first, NOW + s) - NOW for s in (-90, 0, 60, 90, 95)] == [-60, 60, 90, 95, math.inf]
+    assert next_change(line, POLICY, NOW) == math.inf
 
 
 def test_a_large_launch_lets_others_pass_and_then_the_room_gathers() -> None:
@@ -80,12 +89,12 @@ def test_a_large_launch_lets_others_pass_and_then_the_room_gathers() -> None:
     def fits(launch: Demand) -> None:
         require_room(rules, launch, held, NOW)
 
-    chosen = next_to_start(in_order(line, held, POLICY), fits, NOW + 10, POLICY)
+    chosen = next_to_start(in_order(line, held, POLICY, NOW), fits, NOW + 10, POLICY)
     assert chosen is not None
     assert chosen.demand.user == "b"
-    assert next_to_start(in_order(line, held, POLICY), fits, NOW + POLICY.patience_s, POLICY) is None
+    assert next_to_start(in_order(line, held, POLICY, NOW), fits, NOW + POLICY.patience_s, POLICY) is None
     held.clear()
-    chosen = next_to_start(in_order(line, held, POLICY), fits, NOW + POLICY.patience_s, POLICY)
+    chosen = next_to_start(in_order(line, held, POLICY, NOW), fits, NOW + POLICY.patience_s, POLICY)
     assert chosen is not None
     assert chosen.demand.user == "a"
 
@@ -95,7 +104,9 @@ def test_a_full_place_does_not_keep_those_of_another_one() -> None:
     line = [ticket(1, "a", place="small"), ticket(2, "b", after_s=1, place="small"), ticket(3, "c", place="large")]
     held = [running("x", place="small")]
     late = NOW + 2 * POLICY.patience_s
-    chosen = next_to_start(in_order(line, held, POLICY), lambda one: require_room(rules, one, held, NOW), late, POLICY)
+    chosen = next_to_start(
+        in_order(line, held, POLICY, NOW), lambda one: require_room(rules, one, held, NOW), late, POLICY
+    )
     assert chosen is not None
     assert chosen.demand.user == "c"
 
@@ -107,7 +118,7 @@ def of_school(sessions: int, place: str = "") -> Reservation:
 def next_user(rules: Rules, line: list[Waiting], held: list[Occupied], after_s: float) -> str:
     """Whose turn it is; "" if nobody's."""
     now = NOW + after_s
-    ordered = in_order(line, held, POLICY)
+    ordered = in_order(line, held, POLICY, now)
     chosen = next_to_start(ordered, lambda one: require_room(rules, one, held, now), now, POLICY, kind_of=rules.kind_of)
     return chosen.demand.user if chosen else ""
 
@@ -236,7 +247,7 @@ def test_whose_turn_it_is_does_not_depend_on_that(arrivals: list[tuple[str, floa
 
 def test_a_ticket_that_the_backend_refused_waits_and_keeps_its_place() -> None:
     refused = replace(ticket(1, "a"), not_before=NOW + 30, attempts=1)
-    line = in_order([refused, ticket(2, "b", after_s=1)], [], POLICY)
+    line = in_order([refused, ticket(2, "b", after_s=1)], [], POLICY, NOW)
     chosen = next_to_start(line, lambda _: None, NOW + 10, POLICY)
     assert users(line) == "ab"
     assert chosen is not None
@@ -252,7 +263,7 @@ def test_nobody_who_needs_as_much_passes_a_ticket_that_the_backend_had_no_room_f
     def passes(**needs: object) -> tuple[bool, bool]:
         """Whether somebody passes while it waits for its next attempt, and while it is being started again."""
         after = ticket(2, "b", after_s=1, **needs)
-        line = in_order([refused, after], [], POLICY)
+        line = in_order([refused, after], [], POLICY, NOW)
         while_it_waits = next_to_start(line, lambda _: None, NOW + 10, POLICY)
         while_it_tries = next_to_start([after], lambda _: None, NOW + 10, POLICY, [refused.demand])
         return while_it_waits is not None, while_it_tries is not None
@@ -264,9 +275,9 @@ def test_nobody_who_needs_as_much_passes_a_ticket_that_the_backend_had_no_room_f
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 5000)), max_size=20), st.randoms())
 def test_the_order_depends_on_nothing_but_what_is_stored(arrivals: list[tuple[str, int]], dice: random.Random) -> None:
     line = [ticket(n, user, after_s=after) for n, (user, after) in enumerate(arrivals)]
-    ordered = in_order(line, [], POLICY)
+    ordered = in_order(line, [], POLICY, NOW)
     dice.shuffle(line)
-    assert in_order(line, [], POLICY) == ordered
+    assert in_order(line, [], POLICY, NOW) == ordered
     assert sorted(one.id for one in ordered) == sorted(one.id for one in line)
 
 
@@ -304,7 +315,7 @@ class Run:
     def serve(self, lasts: dict[int, float]) -> None:
         while True:
             sessions = list(self.held.values())
-            ordered = in_order(self.line.values(), sessions, self.policy)
+            ordered = in_order(self.line.values(), sessions, self.policy, self.now)
             fits = functools.partial(require_room, self.rules, sessions=sessions, now=self.now)
             chosen = next_to_start(ordered, fits, self.now, self.policy, kind_of=self.rules.kind_of)
             if chosen is None:
@@ -343,10 +354,13 @@ def test_ten_thousand_arrivals_and_nobody_starves() -> None:
     for number in range(count):
         load = 1.25 if number % 1000 < 500 else 0.5
         when += dice.expovariate(load / every_s)
+        # it began an hour ago at most, or begins within an hour
+        begin = when + dice.uniform(-3600, 3600)
+        beamtimes = ((begin, begin + 7200),)
         user = "greedy" if dice.random() < 0.05 else f"p{dice.randrange(300)}"
         launch = demand(
             user, f"s{number}", cpus=20.0 if dice.random() < 0.05 else 2.0, place=dice.choice("ab"),
-            proposals=(f"MA-{dice.randrange(40)}",), is_beamtime=dice.random() < 0.02,
+            proposals=(f"MA-{dice.randrange(40)}",), beamtimes=beamtimes if dice.random() < 0.02 else (),
             groups=SCHOOL if dice.random() < 0.2 else frozenset(),
         )  # fmt: skip
         arrivals.append(Waiting(number, launch, when))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from daas_hub.admission.gate import Gate, Key
 from daas_hub.admission.limits import Limits
 from daas_hub.admission.line import Line, LineRules
 from daas_hub.admission.model import Demand
+from daas_hub.admission.queue import QueuePolicy
 from daas_hub.admission.quota import NoRoom, OverQuota, Reservation, Rules
 from daas_hub.launch_reference import current_reference, fill_slot, open_slot
 from daas_hub.tables import Ticket, Usage
@@ -153,6 +156,39 @@ async def test_a_hub_that_is_killed_after_the_start_does_not_start_it_twice(hub:
     assert again.db.query(Ticket).count() == 0
     assert [row.started is not None for row in again.db.query(Usage)] == [True]
     again.db.close()
+
+
+def test_a_beamtime_that_begins_while_a_launch_waits_brings_it_forward(tmp_path: Path) -> None:
+    """Also in a new hub, and until it ends."""
+    limits = LineRules(QueuePolicy(beamtime_lead_s=43_200))
+    hub = Hub(f"sqlite:///{tmp_path / 'hub.sqlite'}", TWO, limits)
+    full(hub)
+    hub.join(demand("anna"))
+    hub.clock.now += 60
+    begin = hub.clock.now + 600
+    hub.join(demand("ben", beamtimes=((begin, begin + 3600),)))
+    assert "You are second in line" in hub.line.words(("ben", "one"))
+    hub = hub.killed()
+    hub.clock.now = begin - 1
+    assert "You are second in line" in hub.line.words(("ben", "one"))
+    hub.clock.now = begin
+    assert "You are first in line" in hub.line.words(("ben", "one"))
+    hub.dispatcher.settle()
+    ticket = hub.line.call_next()
+    assert ticket is not None
+    assert ticket.demand.user == "ben"
+    hub.line.put_back(ticket.demand.key)
+    hub.clock.now += 3600
+    assert [one.demand.user for one in hub.line.waiting()] == ["anna", "ben"]
+    hub.db.close()
+
+
+def test_a_ticket_of_another_release_is_read() -> None:
+    launch = demand(proposals=("MA-1",), beamtimes=((1.0, 2.0),))
+    assert Demand.from_json(json.loads(json.dumps(launch.as_json() | {"unheard_of": 1}))) == launch
+    before = launch.as_json()
+    del before["beamtimes"]
+    assert Demand.from_json(before) == replace(launch, beamtimes=())
 
 
 async def test_log_lines_of_each_start_have_its_own_reference(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

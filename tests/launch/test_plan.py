@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 
 import pytest
 
 from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.errors import StorageProblem
-from daas_hub.launch import Choice, DirectoryRule, MountPolicy, make_plan
+from daas_hub.launch import Choice, DirectoryRule, MountPolicy, beamtimes_of, make_plan
 from daas_hub.proposals import Proposal, Visit
+from daas_hub.proposals.reading import time_of
 
 ANNA = Account("anna", 25001, 25001, (26001,))
 POLICY = MountPolicy(
@@ -53,6 +55,25 @@ def test_a_plan_of_an_own_resource() -> None:
 def test_the_menu(application: Application, menu: list[str]) -> None:
     plan = make_plan(Choice(application, SMALL), ANNA, POLICY, (PYMCA, TERMINAL))
     assert [one.name for one in plan.desktops] == menu
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "seconds"),
+    [
+        pytest.param("1970-01-02T08:00", "1970-01-02T20:00", [(97_200, 140_400)], id="in the facility's zone"),
+        pytest.param("1970-01-02T08:00Z", "1970-01-02T20:00+01:00", [(115_200, 154_800)], id="with zones of their own"),
+        pytest.param("1970-01-02", "1970-01-02", [(68_400, 154_800)], id="one day, until it is over"),
+        pytest.param("1970-01-02", "1970-01-03T00:00Z", [(68_400, 172_800)], id="until midnight in UTC"),
+        pytest.param("1970-01-02", "", [], id="no end"),
+        pytest.param("", "1970-01-02", [], id="no start"),
+    ],
+)
+def test_beamtimes(start: str, end: str, seconds: list[tuple[float, float]]) -> None:
+    visit = Visit(3, start=time_of(start or None), end=time_of(end or None))
+    zone = datetime.timezone(datetime.timedelta(hours=5))
+    assert beamtimes_of(Choice(LAB, SMALL, GLASS, visit), zone) == tuple(seconds)
+    assert beamtimes_of(Choice(LAB, SMALL, several=((GLASS, VISIT), (GLASS, visit))), zone) == tuple(seconds)
+    assert beamtimes_of(Choice(LAB, SMALL), zone) == ()
 
 
 def test_a_plan_cannot_be_changed_by_who_gets_it() -> None:
