@@ -402,7 +402,15 @@ class ProposalSessionMixin(
 
     def extend(self) -> bool:
         """Extend the time limit once; return whether it was possible."""
+        before = self.ends
         is_extended = super().extend()
         if is_extended:
+            if (admission := Admission.current()) is not None:
+                admission.gate.extend((self.user.name, self.name), self.ends - before)
             record_extension(self)
         return is_extended
+
+    def require_extension(self, until: float) -> None:
+        """Check whether quotas and reservations allow that it lasts until then."""
+        if (admission := Admission.current()) is not None:
+            admission.gate.require_extension((self.user.name, self.name), until, until - self.ends)

@@ -13,6 +13,7 @@ from typing import Any
 
 from traitlets import HasTraits
 
+from daas_hub.errors import Refused
 from daas_hub.launch import Plan
 from daas_hub.lifetime import (
     UNLIMITED,
@@ -158,12 +159,39 @@ class SessionLifetimeMixin(HasTraits):
         return self._extended() is not None
 
     def _extended(self) -> float | None:
+        later = self._by_its_limits()
+        try:
+            if later is not None:
+                self.require_extension(later)
+        except Refused:
+            return None
+        return later
+
+    def _by_its_limits(self) -> float | None:
         if self.is_over():
             return None
         one = self.lifetime
         return extended(
             time.time(), started=one.started, ends=self.ends, extensions=one.extensions, limits=one.limits
         )  # fmt: skip
+
+    def require_extension(self, until: float) -> None:
+        """Check whether quotas and reservations allow that it lasts until then, in seconds since the epoch.
+
+        Raises:
+            Refused: they do not; with the numbers.
+        """
+
+    @property
+    def extension_refusal(self) -> str:
+        """Why the time limit cannot be extended, worded for its owner; "" if it can, or had all of its extensions."""
+        later = self._by_its_limits()
+        try:
+            if later is not None:
+                self.require_extension(later)
+        except Refused as refusal:
+            return str(refusal)
+        return ""
 
     def extend(self) -> bool:
         """Extend the time limit once; return whether it was possible. It is stored when this returns."""

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from typing import Any
 
 from daas_hub.admission.limits import DAY_S
 from daas_hub.admission.model import Demand, Occupied
-from daas_hub.admission.quota import Rules, require_quota, require_room
+from daas_hub.admission.quota import NoRoom, Rules, require_hours, require_quota, require_room
 from daas_hub.tables import Usage, commit
 
 #: Ended sessions whose durations make an estimate.
@@ -131,6 +132,36 @@ class Gate:
         self._open[demand.key] = _occupied(row)
         if hold:
             self._held.add(demand.key)
+        self.version += 1
+
+    def require_extension(self, key: Key, until: float, by_s: float) -> None:
+        """Check whether an admitted session may last until then, which is `by_s` longer.
+
+        Raises:
+            OverQuota, NoRoom: its hours would be more than are left, or its session is reserved for others by then.
+        """
+        one, now = self._open.get(key), self._clock()
+        if one is None:
+            return
+        if self.rules.longest_days:
+            longer = replace(one.demand, hours=one.demand.hours + by_s / 3600)
+            require_hours(self.rules, longer, self.counted(apart_from=key), now)
+        if self.rules.reservations:
+            rest = replace(one.demand, hours=(until - now) / 3600)
+            try:
+                require_room(self.rules, rest, self._open.values(), now, apart_from=key)
+            except NoRoom as problem:
+                # a capacity that has become smaller ends nobody's session earlier
+                if problem.held_for:
+                    raise
+
+    def extend(self, key: Key, by_s: float) -> None:
+        """Record that an admitted session may last `by_s` longer: from now on these hours count."""
+        if (row := self._rows.get(key)) is None:
+            return
+        row.hours += by_s / 3600
+        commit(self._db)
+        self._open[key] = _occupied(row)
         self.version += 1
 
     def release(self, key: Key) -> None:

@@ -17,7 +17,7 @@ class Demand:
         proposals: ids; () for an own resource.
         groups: the person's roles and groups, as "role:guest" and "group:students".
         place: the name of the place; "" where there is only one backend.
-        hours: its time limit, without extensions.
+        hours: its time limit; of a session that runs, with its extensions.
         beamtimes: when its visits take place, as begin and end in seconds since 1970.
     """
 

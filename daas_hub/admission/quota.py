@@ -7,7 +7,7 @@ place or of the whole portal are a quota: they do not become free while somebody
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -241,19 +241,46 @@ def require_quota(rules: Rules, demand: Demand, sessions: Sequence[Occupied], no
         OverQuota: with the numbers.
     """
     _require_offered(rules, demand)
-    each = rules.each_of(demand.groups)
-    _require(each, demand, [one for one in sessions if one.demand.user == demand.user], now, _YOU)
+    for one in _scopes(rules, demand, sessions):
+        _require(one.limits, demand, one.used, now, one.who, hours_remedy=one.hours_remedy)
+
+
+def require_hours(rules: Rules, demand: Demand, sessions: Sequence[Occupied], now: float) -> None:
+    """Check a session that runs, and is to last for longer, against the limits of hours.
+
+    Args:
+        sessions: as of `require_quota`.
+
+    Raises:
+        OverQuota: with the numbers.
+    """
+    for one in _scopes(rules, demand, sessions):
+        _require(one.limits.only_hours, demand, one.used, now, one.who)
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """Limits that one launch is compared with; `who` begins the sentence: "You are"."""
+
+    limits: Limits
+    used: Sequence[Occupied]
+    who: str
+    hours_remedy: str = _ENDED_EARLY
+
+
+def _scopes(rules: Rules, demand: Demand, sessions: Sequence[Occupied]) -> Iterator[_Scope]:
+    own = [one for one in sessions if one.demand.user == demand.user]
+    yield _Scope(rules.each_of(demand.groups), own, _YOU)
     for proposal in demand.proposals:
         used = [one for one in sessions if proposal in one.demand.proposals]
-        _require(rules.proposal, demand, used, now, f"Sessions of proposal {proposal} are")
+        yield _Scope(rules.proposal, used, f"Sessions of proposal {proposal} are")
     for name, rule in rules.classes_of(demand.groups):
-        used = [one for one in sessions if name in one.demand.groups]
-        _require(rule.together, demand, used, now, f"{class_title(name)} are")
+        yield _Scope(rule.together, [one for one in sessions if name in one.demand.groups], f"{class_title(name)} are")
     if demand.place in rules.places:
         used = [one for one in sessions if one.demand.place == demand.place]
         who = f"Sessions in {rules.titles.get(demand.place, demand.place)} are"
-        _require(rules.places[demand.place].only_hours, demand, used, now, who, hours_remedy=_ELSEWHERE)
-    _require(rules.facility.only_hours, demand, sessions, now, "All sessions of this portal are")
+        yield _Scope(rules.places[demand.place].only_hours, used, who, _ELSEWHERE)
+    yield _Scope(rules.facility.only_hours, sessions, "All sessions of this portal are")
 
 
 def class_title(name: str) -> str:
@@ -316,7 +343,7 @@ def _require_offered(rules: Rules, demand: Demand) -> None:
 def _require(
     limits: Limits, demand: Demand, used: Sequence[Occupied], now: float, who: str, *, hours_remedy: str = _ENDED_EARLY
 ) -> None:
-    """Check one scope; `who` begins the sentence: "You are", "Sessions of proposal MA-4242 are"."""
+    """Check one scope (see `_Scope`)."""
     remedy = _SMALLER if who == _YOU else "Wait until one of these sessions ends, or choose a smaller size."
     for use in uses_of(limits, used, now) if limits else ():
         if not use.is_beyond(demand):

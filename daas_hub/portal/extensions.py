@@ -22,7 +22,8 @@ class ExtendHandler(SessionCards):
         if not spawner.ready:
             raise web.HTTPError(409, "This session is not running any more.")
         if not extend(spawner):
-            raise web.HTTPError(409, "This session cannot be extended any further.")
+            why = getattr(spawner, "extension_refusal", "")
+            raise web.HTTPError(409, why or "This session cannot be extended any further.")
         self.redirect(f"{self.hub_url}home#session-{name}", status=303)
 
 

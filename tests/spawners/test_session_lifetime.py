@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tornado import web
 
+from daas_hub.errors import Refused
 from daas_hub.lifetime import Limits, Reason
 from daas_hub.portal.activity import _take
 from daas_hub.portal.extensions import extend
@@ -68,6 +69,18 @@ def test_an_idle_session_is_announced_kept_and_ended(session: Session, at: Simpl
     assert session.is_over()
     session.note_end()
     assert session.ending == "It was idle for 1 hour."
+
+
+def test_what_quotas_refuse_is_not_extended(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(until: float) -> None:
+        assert until == session.ends + LIMITS.extension_s
+        raise Refused("You are using 8 of 10 hours.")
+
+    assert (session.can_extend, session.extension_refusal) == (True, "")
+    monkeypatch.setattr(session, "require_extension", refuse)
+    assert (session.can_extend, session.extension_refusal) == (False, "You are using 8 of 10 hours.")
+    assert not extend(session)
+    assert session.lifetime.extensions == 0
 
 
 def test_processor_use_keeps_it(session: Session, at: SimpleNamespace) -> None:

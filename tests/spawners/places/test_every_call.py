@@ -57,8 +57,9 @@ OWN = {
     "session_document", "session_program", "session_url", "startup_problems", "steps", "stock_settings",
     "wait_accepting",
     # of SessionLifetimeMixin
-    "_extended", "_known_use", "_max_extensions", "_store_lifetime", "begin_lifetime", "can_extend", "can_keep",
-    "end_notice", "extend", "forget_lifetime", "is_over", "keep", "lifetime_answer", "lifetime_state", "load_lifetime",
+    "_by_its_limits", "_extended", "_known_use", "_max_extensions", "_store_lifetime", "begin_lifetime", "can_extend",
+    "can_keep", "end_notice", "extend", "extension_refusal", "forget_lifetime", "is_over", "keep", "lifetime_answer",
+    "lifetime_state", "load_lifetime", "require_extension",
     "note_end", "note_use", "outlook", "own_end_words",
     # of SessionMemoryMixin
     "load_memory", "memory_notice", "memory_state", "note_memory_end", "time_of_day",
