@@ -100,6 +100,12 @@ async def test_the_beamtimes_of_a_plan_are_those_of_its_visits(config: Config, t
     assert plan.beamtimes == (tuple(one.timestamp() for one in moments),)
 
 
+async def test_the_class_of_a_plan_is_that_of_the_login(config: Config) -> None:
+    config.RoleRules.role_issuers = {"federated": [ISSUER], "local": ["https://other.example.org"]}
+    plan = await Facility(config=config).authorise(ANNA, LaunchRequest("pymca"))
+    assert plan.person_groups == {"role:federated", "group:ma"}
+
+
 async def test_an_own_resource_needs_no_proposals(facility: Facility, tmp_path: Path) -> None:
     """AL06, ES44: the source of proposals is not even asked."""
     (tmp_path / "proposals.yaml").unlink()

@@ -66,6 +66,15 @@ class RoleRules(SourceSettings):
         Example: {"visitor": {"affiliation": ["member@elsewhere.org"]}}. Default: none.
         """,
     )
+    role_issuers = Dict(
+        List(Unicode()),
+        config=True,
+        help="""
+        Roles of the facility's own, each with the login providers whose logins have it, whatever their claims; for
+        people who sign in through a federation, for instance. Example: {"visitor": ["https://login.federation.org"]}.
+        Default: none.
+        """,
+    )
     issuers = List(
         Unicode(),
         config=True,
@@ -133,9 +142,10 @@ class RoleRules(SourceSettings):
         Raises:
             ConfigurationError: claims are used, and `issuers` is empty; or a role is one that has settings of its own.
         """
-        for setting in ("role_groups", "role_claims"):
+        for setting in ("role_groups", "role_claims", "role_issuers"):
             for role in sorted({"admin", OWN_RESOURCES} & set(getattr(self, setting))):
-                remedy = f"Set {role}_{setting.removeprefix('role_')} instead."
+                others = "groups" if setting == "role_issuers" else setting.removeprefix("role_")
+                remedy = f"Set {role}_{others} instead."
                 raise self.wrong(setting, f"{role!r} has a setting of its own", remedy)
         claims: dict[str, Any] = {
             **self.role_claims,
@@ -154,4 +164,5 @@ class RoleRules(SourceSettings):
                 role: {name: frozenset(values) for name, values in wanted.items()} for role, wanted in claims.items()
             },
             issuers=frozenset(self.issuers),
+            logins={role: frozenset(names) for role, names in self.role_issuers.items()},
         )

@@ -61,6 +61,27 @@ def test_claims(claims: dict[str, Any], roles: tuple[str, ...]) -> None:
     assert RULES.roles_of(account, Identity("https://evil.example.org", "anna", claims=claims)) == set()
 
 
+def test_a_login_provider_gives_a_role_to_its_logins_only() -> None:
+    """DE17: a class of people by how they sign in; an administrator is not made so."""
+    config = Config()
+    config.RoleRules.role_issuers = {"visitor": ["https://login.federation.org"]}
+    config.RoleRules.role_groups = {"staff": ["employees"]}
+    rules = RoleRules(config=config).roles()
+    assert {"visitor", "staff"} <= rules.names
+    employee = Account("a", 1, 1, memberships=frozenset({"employees"}))
+    for issuer, roles in (
+        ("https://login.federation.org", {"visitor", "staff"}),
+        ("https://login.federation.org/", {"staff"}),
+        (ISSUER, {"staff"}),
+    ):
+        assert (
+            rules.roles_of(employee, Identity(issuer, "anna", claims={"iss": "https://login.federation.org"})) == roles
+        )
+    config.RoleRules.role_issuers = {"admin": [ISSUER]}
+    with pytest.raises(ConfigurationError, match="has a setting of its own Set admin_groups instead"):
+        RoleRules(config=config).roles()
+
+
 def test_nobody_has_a_role_by_default() -> None:
     """L5."""
     everything = Account("anna", 25001, 25001, memberships=frozenset({"admin", "wheel", "root", ""}))
