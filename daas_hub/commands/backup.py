@@ -58,8 +58,9 @@ def backup(target: Path, config: Path | None, without_database: bool, is_json: b
 @click.argument("source", type=_PATH)
 @click.option("--list", "only_list", is_flag=True, help="Print what is in the archive, and restore nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@JSON
 @reports_errors
-def restore(source: Path, only_list: bool, yes: bool) -> int:
+def restore(source: Path, *, only_list: bool, yes: bool, is_json: bool) -> int:
     """Restore an archive of `daas-hub backup`.
 
     Every file returns to where it was, and replaces what is there. The hub must not run. No session is ended by it:
@@ -67,9 +68,13 @@ def restore(source: Path, only_list: bool, yes: bool) -> int:
     """
     with read_archive(source) as (manifest, files, archive):
         made_at = datetime.datetime.fromtimestamp(manifest["made_at"]).astimezone()
-        print(f"{source}: {counted(len(files), 'file')} of {made_at:%Y-%m-%d %H:%M}, daas_hub {manifest['version']}")
+        names = [f"/{one.name}" for one in files]
+        found = {"file": str(source), "version": manifest["version"], "made_at": made_at.isoformat(timespec="seconds"),
+                 "database": manifest["database"], "files": names}  # fmt: skip
+        if not is_json:
+            print(f"{source}: {counted(len(files), 'file')} of {made_at:%Y-%m-%d %H:%M}, daas_hub {found['version']}")
         if only_list:
-            print("\n".join(f"/{one.name}" for one in files))
+            print(as_json(found | {"restored": False}) if is_json else "\n".join(names))
             return 0
         if _responds(str(manifest["hub_url"])):
             raise ArchiveProblem(
@@ -87,7 +92,8 @@ def restore(source: Path, only_list: bool, yes: bool) -> int:
             ) from None
     if manifest["database"]:
         click.echo(f"The database ({manifest['database']}) is not in the archive: restore its dump, too.", err=True)
-    print("restored. Next: daas-hub check-config, then start the hub, then daas-hub doctor")
+    words = "restored. Next: daas-hub check-config, then start the hub, then daas-hub doctor"
+    print(as_json(found | {"restored": True}) if is_json else words)
     return 0
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import click
 
-from daas_hub.commands.output import JSON, as_json, as_table, counted, local_time, reports_errors
+from daas_hub.commands.output import JSON, as_json, as_table, counted, local_time, progress_of, reports_errors
 from daas_hub.commands.running_hub import HubProblem, RunningHub, find_hub, hub_options
 from daas_hub.errors import ConfigurationError
 
@@ -90,7 +90,11 @@ def stop(
         if not click.confirm(f"Stop {counted(len(selected), 'session')}?", err=True):
             click.echo("nothing was stopped", err=True)
             return 1
-    results = [_stopped(hub, one) for one in selected]
+    results = []
+    with progress_of("stopped", len(selected)) as on_stopped:
+        for one in selected:
+            results.append(_stopped(hub, one))
+            on_stopped(1)
     if is_json:
         print(as_json([{"user": one["user"], "name": one["name"], "problem": why} for one, why in results]))
     else:

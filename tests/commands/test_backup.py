@@ -6,14 +6,11 @@ import contextlib
 import io
 import json
 import os
-import pty
 import re
 import shutil
 import socket
 import sqlite3
 import stat
-import subprocess
-import sys
 import tarfile
 import threading
 from pathlib import Path
@@ -21,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from daas_hub.commands.main import main
+from tests.commands.terminal import in_a_pipe, on_a_terminal
 from tests.live_portal import free_ports
 
 CONFIG = """
@@ -92,6 +90,19 @@ def test_everything_returns_to_where_it_was(installed: Path, capsys: pytest.Capt
     assert "homes" not in capsys.readouterr().out, "data of users are not the portal's"
 
 
+def test_programs_read_what_was_restored(installed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    archive = installed / "backup.tar.gz"
+    assert run(installed, "backup", str(archive), "--json") == 0
+    kept = json.loads(capsys.readouterr().out)
+    (installed / "etc" / "secrets" / "oidc").write_text("later")
+    for option, restored in (("--list", False), ("--yes", True)):
+        assert run(installed, "restore", str(archive), option, "--json") == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["restored"], found["file"], found["database"]) == (restored, str(archive), "")
+        assert sorted(found["files"]) == sorted(kept["files"])
+        assert ((installed / "etc" / "secrets" / "oidc").read_text() == "later") != restored
+
+
 def test_the_page_shows_what_they_print(
     installed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,33 +136,6 @@ def test_progress_is_shown_on_a_terminal(installed: Path, is_terminal: bool) -> 
         assert len({one for one in steps if 5 < one < 95}) > 1, shown
         assert steps == sorted(steps)
         assert (steps[0], steps[-1]) == (0, 100)
-
-
-def command(argv: list[str]) -> list[str]:
-    return [str(Path(sys.prefix) / "bin" / "daas-hub"), *argv]
-
-
-def in_a_pipe(argv: list[str]) -> tuple[str, str]:
-    """Return what a command prints to standard output and to standard error."""
-    ran = subprocess.run(command(argv), capture_output=True, text=True, check=True, timeout=120)
-    return ran.stdout, ran.stderr
-
-
-def on_a_terminal(argv: list[str]) -> tuple[str, str]:
-    """Return what a command prints to standard output, and what it shows on a terminal that is its standard error."""
-    ours, theirs = pty.openpty()
-    shown = b""
-    with subprocess.Popen(command(argv), stdout=subprocess.PIPE, stderr=theirs) as process:
-        os.close(theirs)
-        # its end: the program is gone
-        with contextlib.suppress(OSError):
-            while block := os.read(ours, 4096):
-                shown += block
-        os.close(ours)
-        assert process.stdout is not None
-        printed = process.stdout.read().decode()
-        assert process.wait(120) == 0, shown
-    return printed, shown.decode()
 
 
 def _shape(text: str) -> str:

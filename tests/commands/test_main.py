@@ -110,6 +110,19 @@ def test_the_help_lists_every_command_once(capsys: pytest.CaptureFixture[str]) -
     assert [line.split()[0] for line in lines if line[2:3].strip()] == list(_COMMANDS)
 
 
+#: All but the plugin of Nagios, which has a form of its own.
+WITH_JSON = (
+    "status", "sessions", "stop", "queue", "whoami", "capacity", "announce", "notices", "maintenance", "usage",
+    "backup", "restore", "scaletest", "reload", "unknown-sessions",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WITH_JSON)
+def test_programs_can_read_what_operators_do(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    assert "--json" in capsys.readouterr().out
+
+
 def test_the_page_for_operators_has_every_command_of_a_running_hub() -> None:
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "operate-from-the-command-line.md").read_text()
     ours = {place.partition(":")[0] for place, _ in _COMMANDS.values()} - {"diagnose", "inspect", "set_up", "demo"}
