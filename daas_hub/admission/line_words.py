@@ -18,6 +18,9 @@ def in_words(standing: Standing, waits: Estimate | None) -> str:
 def _time_of(standing: Standing, waits: Estimate | None) -> str:
     if waits is None and standing.reserved and not standing.running:
         return ". There is no estimate of the time: all sessions are reserved for others."
+    if waits is None and not standing.running:
+        # what keeps it from starting is elsewhere: the whole portal is full, or the backend
+        return ". There is no estimate of the time: no session runs in this place."
     if waits is None:
         return ". There is no estimate of the time yet: too few sessions have ended."
     low, high = waits.expected_s - waits.error_s, waits.expected_s + waits.error_s

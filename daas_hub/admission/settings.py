@@ -271,15 +271,23 @@ class Queue(Configurable):
 
 
 def admission_problems(
-    config: Config, places: tuple[Place, ...], zone: datetime.tzinfo, catalogue: Catalogue
+    config: Config, places: tuple[Place, ...], zone: datetime.tzinfo, catalogue: Catalogue, *, sessions_per_person: int
 ) -> list[ConfigurationError]:
-    """Return what is wrong with quotas and queue, for check-config."""
+    """Return what is wrong with quotas and queue, for check-config.
+
+    Args:
+        sessions_per_person: `Facility.sessions_per_person`.
+    """
     quotas, queue = Quotas(config=config), Queue(config=config)
     try:
         rules = quotas.rules(config, places, queue.reserved(zone, places))
     except ConfigurationError as problem:
         return [problem]
-    problems = [*_reservation_problems(rules), *_catalogue_problems(rules, catalogue)]
+    problems = [
+        *_reservation_problems(rules),
+        *_catalogue_problems(rules, catalogue),
+        *_problems_of_sessions(rules, sessions_per_person),
+    ]
     if queue.enabled and not rules.has_capacity:
         remedy = 'Set a capacity, for example c.Quotas.facility = {"sessions": 50}, or remove the line.'
         problems.append(wrong("Queue.enabled", True, "there is no capacity, so nobody would ever wait", remedy))
@@ -297,6 +305,19 @@ def _reservation_problems(rules: Rules) -> Iterator[ConfigurationError]:
             remedy = 'Set a capacity of at least as many "sessions" in Quotas.facility or Quotas.places.'
             message = f"{whose} has {limits.sessions or 'no limit of'} sessions"
             yield wrong("Queue.reservations", f"{one.sessions} sessions", message, remedy)
+
+
+def _problems_of_sessions(rules: Rules, most: int) -> Iterator[ConfigurationError]:
+    """Yield an error for each number of sessions of a person that `Facility.sessions_per_person` does not let have."""
+    limits = {"Quotas.person": rules.person}
+    for name, rule in rules.classes.items():
+        kind, _, title = name.partition(":")
+        limits[f"Quotas.{kind}s[{title!r}]"] = rule.each
+    for where, one in limits.items():
+        if one.sessions is not None and one.sessions > most:
+            message = f"is more than Facility.sessions_per_person, which is {most}, lets each person have"
+            remedy = f"Set c.Facility.sessions_per_person = {one.sessions}, or write a lower number."
+            yield wrong(f"{where}['sessions']", one.sessions, message, remedy)
 
 
 def _catalogue_problems(rules: Rules, catalogue: Catalogue) -> Iterator[ConfigurationError]:

@@ -157,7 +157,13 @@ def catalogue_problems(config: Any, facility: Facility, catalogue: Catalogue) ->
     """Return where other settings do not fit a catalogue, or that it is empty."""
     problems: list[DaasError] = [
         *facility.lifetimes.problems(catalogue),
-        *admission_problems(config, facility.places, facility.zone, catalogue),
+        *admission_problems(
+            config,
+            facility.places,
+            facility.zone,
+            catalogue,
+            sessions_per_person=facility.sessions_per_person,
+        ),
     ]
     if not catalogue.applications:
         setting, value = "Facility.catalogue", list(facility.catalogue)

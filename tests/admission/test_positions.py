@@ -110,6 +110,11 @@ def test_words_of_reservations(standing: Standing, words: str) -> None:
     assert said.endswith(f", about 10 minutes (7 to 15 minutes). {words}")
 
 
+def test_words_while_none_runs_in_its_place() -> None:
+    words = "You are first in line. There is no estimate of the time: no session runs in this place."
+    assert in_words(Standing(1, 0), None) == words
+
+
 def test_words_while_all_sessions_are_reserved() -> None:
     words = "You are first in line. There is no estimate of the time: all sessions are reserved for others."
     assert in_words(Standing(1, 0, reserved=3), None) == words

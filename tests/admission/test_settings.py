@@ -25,7 +25,8 @@ def config_of(**sections: dict[str, Any]) -> Config:
 
 
 def problems(places: tuple[Place, ...] = (LARGE,), **sections: dict[str, Any]) -> list[str]:
-    found = admission_problems(config_of(**sections), places, datetime.UTC, CATALOGUE)
+    most = sections.pop("Facility", {}).get("sessions_per_person", 10)
+    found = admission_problems(config_of(**sections), places, datetime.UTC, CATALOGUE, sessions_per_person=most)
     return [str(one) for one in found]
 
 
@@ -99,12 +100,27 @@ def test_a_reservation_is_in_the_facilitys_time_zone() -> None:
         ("places", {"large": {"hour": 8}}, "Quotas.places['large']['hour'] = '(set)': there is no such key Did you"),
         ("person", {"sizes": ["smal"]}, "Quotas.person['sizes'] = 'smal': is not in the catalogue Did you mean"),
         ("person", {"applications": []}, "Quotas.person['applications'] = []: is not a list of names"),
+        (
+            "person",
+            {"sessions": 11},
+            "Quotas.person['sessions'] = 11: is more than Facility.sessions_per_person, which is",
+        ),
+        (
+            "roles",
+            {"staff": {"sessions": 20}},
+            "Quotas.roles['staff']['sessions'] = 20: is more than Facility.sessions",
+        ),
         ("proposal", {"sizes": ["small"]}, "Quotas.proposal['sizes'] = '(set)': there is no such key"),
     ],
 )
 def test_a_wrong_quota_has_a_sentence(section: str, value: Any, words: str) -> None:
     (found,) = problems(Quotas={section: value})
     assert words in found
+
+
+def test_more_sessions_than_usual_need_both_settings() -> None:
+    assert problems(Quotas={"person": {"sessions": 20}}, Facility={"sessions_per_person": 20}) == []
+    assert problems(Quotas={"proposal": {"sessions": 20}, "facility": {"sessions": 20}}) == []
 
 
 SCHOOL = {"start": "2026-09-01T09:00", "end": "2026-09-01T17:00", "sessions": 4, "groups": ["school"]}
