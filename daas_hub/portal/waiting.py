@@ -62,6 +62,7 @@ async def join_queue(handler: PortalHandler, name: str, request: LaunchRequest) 
         raise
     spawner = user.get_or_create_spawner(name, plan.application.title, replace_failed=True)
     spawner.orm_spawner.user_options = request.as_json()
+    handler.log.info("queue: %s:%s takes its place in line", *demand.key)
     line.join(demand, request.as_json())
     return spawner
 

@@ -64,6 +64,7 @@ def test_five_people_press_and_the_hub_is_killed(queue: QueuePortal) -> None:
     assert line_of(people) == expected
     assert start_by_api(people["emil"]).startswith("3 launches wait for a free session.")
     require_as_shown("queue", Operator(queue.portal).run("queue").stdout)
+    assert f"queue: {people['emil'].name}:one takes its place in line" in queue.portal.log.read_text()
 
     kill(queue.portal)
     queue.start_again()
