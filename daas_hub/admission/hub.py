@@ -18,6 +18,7 @@ from daas_hub.admission.line import Line, LineRules
 from daas_hub.admission.model import Demand
 from daas_hub.admission.settings import Queue, Quotas
 from daas_hub.facility import Facility
+from daas_hub.notices import NoticeBoard
 from daas_hub.policy import Places
 
 Start = Callable[[Key, dict[str, object]], Awaitable[None]]
@@ -52,7 +53,9 @@ class HubSessions:
         return self._recorded(key)
 
     def can_start(self) -> bool:
-        """Return whether `JupyterHub.concurrent_spawn_limit` allows one more start."""
+        """Return whether `JupyterHub.concurrent_spawn_limit` allows one more start, and no maintenance has begun."""
+        if (board := NoticeBoard.of(self._hub.db)) is not None and not board.is_open():
+            return False
         limit = self._hub.concurrent_spawn_limit
         if not limit:
             return True

@@ -83,6 +83,11 @@ class NoticeBoard:
         now = self.clock()
         return next((one for one in self._notices if one.kind is Kind.MAINTENANCE and not one.is_over(now)), None)
 
+    def is_open(self) -> bool:
+        """Return whether sessions may start now: no maintenance has begun."""
+        maintenance = self.maintenance()
+        return maintenance is None or not maintenance.is_active(self.clock())
+
     def require_open(self, zone: datetime.tzinfo) -> None:
         """Check that sessions may start now.
 

@@ -25,9 +25,10 @@ from daas_hub.admission.quota import use_of
 from daas_hub.facility import Facility
 from daas_hub.launch import visits_in
 from daas_hub.metrics.revocation import frozen_checks, unconfirmed_ends
+from daas_hub.notices import NoticeBoard
 from daas_hub.portal.session_views import notice_of, session_state
 from daas_hub.portal.template_globals import display_name_of
-from daas_hub.portal.waiting import current_line
+from daas_hub.portal.waiting import current_line, words_of
 from daas_hub.services.circuit_breaker import known_breakers
 from daas_hub.tables import Usage
 from daas_hub.version import __version__
@@ -154,7 +155,7 @@ class OperatorsQueueHandler(OperatorsHandler):
                         "proposals": list(one.demand.proposals),
                         "place": one.demand.place,
                         "since": _iso(one.arrived),
-                        "words": line.words(one.demand.key) if line is not None else "",
+                        "words": words_of(one.demand.key, NoticeBoard.of(self.db)),
                     }
                     for one in waiting
                 ],

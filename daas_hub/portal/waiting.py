@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from daas_hub.accounts.hub_user import withheld_roles
+from daas_hub.admission.gate import Key
 from daas_hub.admission.hub import Admission
 from daas_hub.admission.line import Line
 from daas_hub.admission.model import demand_of
@@ -12,6 +13,7 @@ from daas_hub.errors import DaasError, Refused
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.launch_reference import FOR_USERS_ALONE
 from daas_hub.launch_watch import LaunchWatch
+from daas_hub.notices import NoticeBoard
 from daas_hub.portal.base import PortalHandler
 
 
@@ -23,8 +25,21 @@ def current_line() -> Line | None:
 
 def waiting_words(spawner: Any) -> str:
     """Return what a card says of a session that waits; "" if it does not."""
+    if current_line() is None:
+        return ""
+    return words_of((spawner.user.name, spawner.name), NoticeBoard.of(spawner.db))
+
+
+def words_of(key: Key, board: NoticeBoard | None) -> str:
+    """Return what pages say of the session of a user that waits; "" if it does not.
+
+    Args:
+        board: of this hub: no session starts during a maintenance.
+    """
     line = current_line()
-    return line.words((spawner.user.name, spawner.name)) if line is not None else ""
+    words = line.words(key) if line is not None else ""
+    is_closed = bool(words) and board is not None and not board.is_open()
+    return f"{words} No session starts before the maintenance has ended." if is_closed else words
 
 
 def leave_queue(user_name: str, session: str) -> None:

@@ -125,3 +125,27 @@ def test_a_launch_that_may_not_wait_is_counted_and_recorded(sandbox_works: None)
         metrics = requests.get(f"{portal.url}/hub/metrics", timeout=30).text
         for reason in ("quota", "refused"):
             assert f'daas_launch_refusals_total{{kind="refused",reason="{reason}"}} 1.0' in metrics
+
+
+def test_a_maintenance_lets_launches_wait_in_their_order(queue: QueuePortal) -> None:
+    """None is tried meanwhile, and whoever waited comes before those who press afterwards, at once."""
+    operator, people = Operator(queue.portal), {name: queue.sign_in(name) for name in PEOPLE}
+    press(people["anna"])
+    people["anna"].wait_ready("one")
+    assert operator.run("maintenance", "begin", "--text", "New disks.").returncode == 0
+    for name in ("ben", "carla"):
+        waits = press(people[name])
+        assert "No session starts before the maintenance has ended." in waits
+    assert not wait_for_turn(queue, people["ben"], 5)
+    assert line_of({name: people[name] for name in ("ben", "carla")}) == {"ben": "first", "carla": "second"}
+    assert operator.run("maintenance", "end").returncode == 0
+    press(people["dora"])
+    people["ben"].wait_ready("one", 20)
+    assert line_of({name: people[name] for name in ("carla", "dora")}) == {"carla": "first", "dora": "second"}
+    refused = [line for line in queue.portal.log.read_text().splitlines() if "did not start: The portal is in" in line]
+    assert refused == []
+
+
+def wait_for_turn(queue: QueuePortal, person: Person, timeout_s: float) -> bool:
+    """Return whether a session's turn comes within this time."""
+    return queue.portal.wait_for_log(f"the turn of {person.name}:one", timeout_s)
