@@ -43,6 +43,8 @@ class Gate:
         self._open = {key: _occupied(row) for key, row in self._rows.items()}
         self._ended = self._read_ended()
         self._held: set[Key] = set()
+        #: of an earlier process of the hub, and not seen running since: they may have ended at any time
+        self._unseen = set(self._rows)
         #: grows with every change
         self.version = 0
 
@@ -188,8 +190,10 @@ class Gate:
                 # again if a rollback removed it
                 self._db.add(row)
                 self._open[key] = _occupied(row)
+            if key in running:
+                self._unseen.discard(key)
             if key not in self._held and not may_run(key):
-                row.ended = now
+                row.ended = _latest_end(row, now) if key in self._unseen else now
                 self._db.add(row)
                 gone.append(key)
         if not gone and not has_changed:
@@ -197,6 +201,7 @@ class Gate:
         commit(self._db)
         # not one that never started: what it was refused is as it was
         ended = frozenset(self._open[key].demand.place for key in gone if self._rows[key].started is not None)
+        self._unseen.difference_update(gone)
         for key in gone:
             self._ended.append(_occupied(self._rows.pop(key)))
             del self._open[key]
@@ -216,6 +221,11 @@ class Gate:
         since = now - self.rules.longest_days * DAY_S
         count = len(self._ended) - MEASURED
         self._ended = [one for n, one in enumerate(self._ended) if n >= count or (one.ended or 0) > since]
+
+
+def _latest_end(row: Usage, now: float) -> float:
+    """Return when a session ended at the latest that ended while no hub ran: then it ends itself at its time limit."""
+    return now if row.started is None else min(now, row.started + row.hours * 3600)
 
 
 def _occupied(row: Usage) -> Occupied:

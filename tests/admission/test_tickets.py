@@ -331,6 +331,25 @@ def test_nobody_waits_for_hours_of_the_portal_and_those_who_wait_use_some(tmp_pa
     hub.db.close()
 
 
+def test_a_session_that_ends_while_the_hub_is_away_counts_at_most_its_time_limit(hub: Hub) -> None:
+    """Else a weekend without a hub would use up the hours of a month."""
+    full(hub)
+    hub.dispatcher.settle()
+    hub.clock.now += 3600
+    hub.ready.discard(("y", "one"))
+    hub.dispatcher.settle()
+    hub.clock.now += 60 * 3600
+    # its backend does not answer when the hub is back
+    again = hub.killed(recorded={("x", "one")})
+    again.dispatcher.settle()
+    again.clock.now += 3600
+    again.recorded.clear()
+    again.dispatcher.settle()
+    hours = {row.user: (row.ended - row.started) / 3600 for row in again.db.query(Usage)}
+    assert hours == {"x": 8, "y": 1}
+    again.db.close()
+
+
 def test_what_could_never_start_does_not_wait(hub: Hub) -> None:
     hub.gate.rules = Rules(facility=Limits(cpus=8))
     with pytest.raises(NoRoom, match="The portal has 8 CPUs, and this session needs 16"):
