@@ -1,4 +1,4 @@
-"""A launch whose session is not ready when the form is answered: the browser waits on a page, and is sent on from there."""
+"""A launch whose session is not ready when the form is answered: the browser waits on a page, and is sent on there."""
 
 from __future__ import annotations
 
