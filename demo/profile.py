@@ -70,8 +70,6 @@ def _the_hub(c: Any, port: int, folder: Path) -> None:
 def _the_login(c: Any, port: int, issuer: str, folder: Path) -> None:
     c.UmbrellaAuthenticator.oidc_issuer = issuer
     c.UmbrellaAuthenticator.client_id = "daas-hub-demo"
-    # the provider renews a login for no other way of sending the secret
-    c.UmbrellaAuthenticator.basic_auth = True
     c.UmbrellaAuthenticator.client_secret = "not-a-secret-the-provider-is-a-demo"  # noqa: S105
     c.UmbrellaAuthenticator.oauth_callback_url = f"http://{host_name()}:{port}/hub/oauth_callback"
     c.UmbrellaAuthenticator.login_service = "the demo's UmbrellaID"

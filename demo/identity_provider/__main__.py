@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 import uvicorn
+from authlib.oauth2.rfc6749 import RefreshTokenGrant
 from jinja2 import ChoiceLoader, FileSystemLoader
 
 with warnings.catch_warnings(record=True):
@@ -29,6 +30,8 @@ def main(port: int) -> None:
     provider.jinja_loader = ChoiceLoader([ours, provider.jinja_loader])
     described = {sub: {"name": name, "description": description} for sub, (name, description) in PEOPLE.items()}
     provider.jinja_env.globals["people"] = described
+    # it takes a client's secret in the form for a login, and by default only in the header for a renewal
+    RefreshTokenGrant.TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_basic", "client_secret_post"]
     os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"  # plain http, which never leaves this machine
     uvicorn.run(provider, interface="wsgi", host=LOOPBACK, port=port, log_level="warning")
 

@@ -194,7 +194,7 @@ class Running:
 
     def __init__(self, user: Any) -> None:
         self._user = user
-        self.spawners = {"one": SimpleNamespace(active=True, pending=None)}
+        self.spawners = {"one": SimpleNamespace(active=True, pending=None, oauth_client_id="jupyterhub-user-one")}
         self.stopped: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
