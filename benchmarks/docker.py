@@ -28,12 +28,15 @@ from .peer import Peer, install
 from .portal import ROOT, Portal
 from .processes import descendants, find_xvnc, pss_mib
 from .service import state_folder
+from .streams import open_unix_websocket
 from .together import TOGETHER, Clients, Together, one_at_a_time, together_part, twenty_at_once, twenty_bare
 from .windows import has_window
 
 HERE = Path(__file__).resolve().parent
 WANTED_OF_PEER, WANTED_OF_FLOOR, WANTED_OF_OPENING = 0.25, 3.5, 1.1
 PEER_IMAGE = "daas-bench/peer:1"
+TERMINAL = "lxterminal --no-remote"
+PYTHON_OF_IMAGES = "/opt/daas-hub/bin/python"
 LABELS = {
     "ours": "ours",
     "peer": "stock DockerSpawner",
@@ -138,8 +141,12 @@ def build_peer_image(client: docker.DockerClient) -> None:
 
 
 @contextmanager
-def bare_container(state: Path, name: str, application: str = "pymca") -> Iterator[str]:
-    """`docker run` of the same image with the floor's script; ends it afterwards."""
+def bare_container(state: Path, name: str, application: str = "pymca", *, server: bool = False) -> Iterator[str]:
+    """`docker run` of the same image with the floor's script; ends it afterwards.
+
+    Args:
+        server: whether the least server that a browser can connect to runs beside the X server; its socket is yielded.
+    """
     client = docker.from_env()
     folder = state / "floor"
     container = client.containers.create(
@@ -147,13 +154,17 @@ def bare_container(state: Path, name: str, application: str = "pymca") -> Iterat
         ["/bench/floor.sh", "/tmp/rfb"],
         user="25001:25001",
         network_mode="none",
-        environment={"BENCH_APPLICATION": application, "HOME": "/tmp"},
+        environment={
+            "BENCH_APPLICATION": application,
+            "BENCH_SERVER": PYTHON_OF_IMAGES if server else "",
+            "HOME": "/tmp",
+        },
         mounts=[docker.types.Mount("/bench", str(folder), type="bind", read_only=True)],
     )
     try:
         container.start()
         container.reload()
-        yield f"/proc/{container.attrs['State']['Pid']}/root/tmp/rfb"
+        yield f"/proc/{container.attrs['State']['Pid']}/root/tmp/rfb{'.web' if server else ''}"
     finally:
         container.remove(force=True)
 
@@ -191,7 +202,7 @@ def first_frames(options: argparse.Namespace, state: Path, portal: DockerPortal)
 def _write_scripts(state: Path) -> None:
     """Put the floor's scripts where containers may read them."""
     folder = _folder(state, "floor")
-    for script in ("floor.sh", "desktop.sh"):
+    for script in ("floor.sh", "desktop.sh", "floor_server.py"):
         shutil.copy(HERE / script, folder)
 
 
@@ -263,11 +274,14 @@ def wait_until_stopped(portal: DockerPortal) -> None:
 
 
 def measure_together(portal: DockerPortal, state: Path, turns: int) -> Together:
-    """Let twenty start at once, several times: ours, ours without a limit, and bare desktops, in turn."""
+    """Let twenty start at once, in turn: bare desktops without and with a server, ours with and without a limit."""
     measured = Together()
     with UnlimitedPortal(_folder(state, "unlimited"), "pymca", proposal="MA-4242") as unlimited:
         for _ in range(turns):
-            measured.floor += twenty_bare(lambda: bare_container(state, "desktop", "lxterminal --no-remote"))
+            measured.floor += twenty_bare(lambda: bare_container(state, "desktop", TERMINAL))
+            measured.served += twenty_bare(
+                lambda: bare_container(state, "desktop", TERMINAL, server=True), open_unix_websocket
+            )
             measured.ours += twenty_at_once(portal)
             wait_until_stopped(portal)
             measured.unlimited += twenty_at_once(unlimited)

@@ -57,8 +57,14 @@ def measure_floor(state: Path, application: str, title: str, *, server: bool = F
         return Launch(frame - began, time.time() - began)
 
 
-def connect(path: Path, open_stream: Callable[[Path], ByteStream] = open_unix, timeout_s: float = 30) -> RfbClient:
-    """Connect as soon as the display server listens."""
+def connect(
+    path: Path,
+    open_stream: Callable[[Path], ByteStream] = open_unix,
+    *,
+    timeout_s: float = 30,
+    pause_s: float = 0.002,
+) -> RfbClient:
+    """Connect as soon as the display server listens; try again after a pause."""
     deadline = time.monotonic() + timeout_s
     while True:
         try:
@@ -66,7 +72,7 @@ def connect(path: Path, open_stream: Callable[[Path], ByteStream] = open_unix, t
         except OSError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.002)
+            time.sleep(pause_s)
 
 
 def run(options: argparse.Namespace) -> dict[str, list[Launch]]:
