@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.live_portal import free_ports, plain_text, remove, start_portal
+from tests.live_portal import free_ports
 
 ROOT = Path(__file__).parents[2]
 PEOPLE = ("anna", "ben", "carla", "dmitri")
@@ -180,17 +180,3 @@ def test_what_would_stop_the_demo_is_said_first(
 def test_a_missing_package_is_named_with_a_line_that_works_with_empty_lists() -> None:
     """`apt-get install` alone knows no package on a machine whose lists were never fetched."""
     assert "sudo apt-get update && sudo apt-get install" in (ROOT / "Makefile").read_text()
-
-
-def test_a_login_that_the_demos_provider_ends_is_over_with_the_next_launch(sandbox_works: None) -> None:
-    """The provider is asked to renew it, which it does not refuse to the portal itself."""
-    portal = start_portal()
-    try:
-        anna = portal.login("anna")
-        requests.post(f"http://127.0.0.1:{portal.port + 1}/users/anna/revoke-tokens", timeout=30).raise_for_status()
-        answer = anna.post("/hub/launch", {"application": "terminal"})
-        assert "The login provider has ended this login." in plain_text(answer)
-        assert "does not accept this portal" not in portal.log.read_text()
-    finally:
-        portal.stop()
-        remove(portal)
