@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 import uvicorn
-from authlib.oauth2.rfc6749 import RefreshTokenGrant
+from authlib.oauth2.rfc6749 import RefreshTokenGrant  # type: ignore[import-untyped]
 from jinja2 import ChoiceLoader, FileSystemLoader
 
 with warnings.catch_warnings(record=True):
