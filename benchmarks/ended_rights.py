@@ -98,7 +98,7 @@ class Run:
         self._starts: dict[str, Future[None]] = {}
         self._status_at = self._use_at = 0.0
         #: What the hub said, at most, and which of its rechecks were frozen.
-        self.most_unconfirmed, self.braked = 0, set[str]()
+        self.max_unconfirmed, self.braked = 0, set[str]()
         #: Sessions that ended although only a login did.
         self.ended_with_login = 0
 
@@ -150,7 +150,7 @@ class Run:
         if now - self._status_at > STATUS_S:
             self._status_at = now
             status = self._watched.status()
-            self.most_unconfirmed = max(self.most_unconfirmed, status["unconfirmed_ends"])
+            self.max_unconfirmed = max(self.most_unconfirmed, status["unconfirmed_ends"])
             self.braked |= set(status["frozen_rechecks"])
         if now - self._use_at > USE_S:
             self._use_at = now
@@ -209,7 +209,7 @@ def report(rights: list[Right], controls: Controls, run: Run, thawed_s: float) -
                 goal_max("sessions that ended with a login", run.ended_with_login, 0),
                 goal_max("rechecks that were frozen", len(run.braked), 0),
                 *([
-                    goal_min("frozen sessions that the hub counts as not confirmed", run.most_unconfirmed, len(frozen)),
+                    goal_min("frozen sessions that the hub counts as not confirmed", run.max_unconfirmed, len(frozen)),
                     goal_max("s from the thaw until all are gone and none is counted", thawed_s, THAWED_S),
                 ] if frozen else []),
             ]

@@ -80,7 +80,7 @@ def test_a_session_ends_with_the_membership(sandbox_works: None) -> None:
         remove(portal)
 
 
-#: An engine that does not answer: the stop fails, and what runs goes on.
+#: An engine that does not answer: the stop fails, and what runs continues.
 STUCK = """
 from daas_hub.errors import SessionFailed
 from daas_hub.spawners.sandbox.spawner import SandboxSpawner
