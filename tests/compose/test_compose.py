@@ -195,8 +195,10 @@ def test_a_desktop_below_the_path_outlives_hub_and_proxy(stack: Stack, browser: 
     # everything, as an update of the machine does it: database, secrets and sessions are kept
     stack.compose("down")
     stack.up()
-    # the demo's identity provider remembers neither her nor the portal; that says nothing about her, and ends no login
+    # the demo's identity provider has forgotten its logins, so she signs in again; her session has not ended
     anna.page.goto(f"{stack.url}/hub/home")
+    expect(anna.page.get_by_role("status").first).to_contain_text("The login provider has ended this login.")
+    anna.login("anna")
     expect(anna.page.locator("#sessions")).to_contain_text("Terminal")
     (after,) = stack.sessions()
     assert (after["Id"], after["State"]) == (before["Id"], "running")
