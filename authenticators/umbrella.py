@@ -6,6 +6,7 @@ or not (`user_lists`), at login and at every refresh. `revocation` ends the sess
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -37,7 +38,7 @@ from daas_hub.authenticators.settings import LoginSettings, names_accounts
 from daas_hub.authenticators.stock import stock_problems
 from daas_hub.authenticators.stored_model import is_stored
 from daas_hub.authenticators.user_lists import Person
-from daas_hub.errors import ConfigurationError, DaasError, NoAccount, Refused, SourceUnavailable
+from daas_hub.errors import ConfigurationError, DaasError, ErrorKind, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding
 from daas_hub.portal import portal_problems
@@ -269,13 +270,16 @@ class UmbrellaAuthenticator(LoginEndsMixin, LoginSettings):
     async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> bool | dict[str, Any]:
         """Verify a login again; False ends it (the account is gone, the provider or a list says no).
 
-        If provider or facility do not respond, the login stays as it is. A launch asks again, and is refused then.
+        If provider or facility do not respond, the login stays as it is. A launch asks the facility again in any case,
+        and is refused if that does not respond.
         """
         try:
             model = await self.ask_again(user)
             return model if isinstance(model, bool) else is_stored(self, user, model) or model
         except SourceUnavailable as problem:
-            self.log.error("login of %s could not be refreshed: %s %s", user.name, problem, problem.detail)
+            # an outage is logged once, by the circuit breaker
+            level = logging.INFO if problem.kind == ErrorKind.CIRCUIT_OPEN else logging.ERROR
+            self.log.log(level, "login of %s could not be refreshed: %s %s", user.name, problem, problem.detail)
             return True
         except Refused as refusal:
             self.log.warning("login of %s ended: %s", user.name, refusal)

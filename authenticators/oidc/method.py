@@ -22,17 +22,31 @@ from daas_hub.authenticators.oidc.claims import kept_claims, references_of, requ
 from daas_hub.authenticators.oidc.client import OpenIDClient, Tokens
 from daas_hub.authenticators.oidc.device_flow import DeviceAuthorization, DeviceFlow
 from daas_hub.authenticators.oidc.handlers import BeginHandler, CallbackHandler
+from daas_hub.authenticators.oidc.http import LATER
 from daas_hub.authenticators.oidc.id_tokens import verify_id_token
 from daas_hub.authenticators.oidc.logout_tokens import LogoutTokens
 from daas_hub.authenticators.oidc.provider import OpenIDProvider
 from daas_hub.authenticators.oidc.provider_config import ONLY, ProviderSettings
 from daas_hub.authenticators.oidc.subject import subject_of, usable
-from daas_hub.errors import Refused
+from daas_hub.errors import ErrorKind, Refused, SourceUnavailable
+from daas_hub.services.circuit_breaker import CircuitBreaker
+from daas_hub.services.measuring import count_rejected, host_of
 
 _log = logging.getLogger("jupyterhub.daas")
 
 #: A longer id_token is not sent as `id_token_hint`: servers refuse long addresses.
 MAX_HINT = 4_000
+#: Refreshes in a row without a response, after which no more are sent for a while: every page and every launch would
+#: wait for the timeout, and so would the recheck of everybody with sessions. Logins stay as they are meanwhile.
+SILENT_REFRESHES = 2
+_NO_RESPONSE = (
+    ErrorKind.TIMEOUT,
+    ErrorKind.DNS,
+    ErrorKind.NO_CONNECTION,
+    ErrorKind.TLS_CERTIFICATE,
+    ErrorKind.WEB_PROXY,
+    ErrorKind.SERVER_ERROR,
+)
 
 
 def nonce_of(code_verifier: str) -> str:
@@ -57,6 +71,10 @@ class OIDCMethod(LoginMethod):
         )
         self.logout_tokens = LogoutTokens(self.provider)
         self._client = OpenIDClient(settings, self.provider)
+        self._host = host_of(settings.issuer)
+        self._refreshing = CircuitBreaker(
+            f"login provider {self._host}", source="login provider", host=self._host, failure_threshold=SILENT_REFRESHES
+        )
         self._wanted = wanted
 
     @property
@@ -169,7 +187,29 @@ class OIDCMethod(LoginMethod):
     # -- later --------------------------------------------------------------------------------------------------
 
     async def refresh(self, state: Mapping[str, Any]) -> Login:
-        """Ask the provider again, with the access token, or with the refresh token if that has expired."""
+        """Ask the provider again, with the access token, or with the refresh token if that has expired.
+
+        Raises:
+            LoginExpired: the provider has ended this login.
+            SourceUnavailable: it does not respond, or did not lately and is not asked.
+        """
+        if not self._refreshing.allows_request():
+            count_rejected("login provider", self._host)
+            raise SourceUnavailable(
+                "The login provider is not available at the moment.", remedy=LATER, kind=ErrorKind.CIRCUIT_OPEN
+            )
+        try:
+            login = await self._refreshed(state)
+        except SourceUnavailable as problem:
+            (self._refreshing.record_failure if problem.kind in _NO_RESPONSE else self._refreshing.record_success)()
+            raise
+        except Refused:
+            self._refreshing.record_success()
+            raise
+        self._refreshing.record_success()
+        return login
+
+    async def _refreshed(self, state: Mapping[str, Any]) -> Login:
         before = Identity.from_state(state.get("identity"))
         sub = state.get("sub")
         tokens = Tokens(*(str(state.get(name) or "") for name in ("access_token", "refresh_token", "id_token")))

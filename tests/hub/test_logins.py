@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -108,6 +109,24 @@ def test_a_login_that_is_revoked_ends_and_the_session_goes_on(login_portal: Logi
     assert login_portal.portal.wait_for_log("The login provider has ended this login")
     person = login_portal.login("egi", "anna")
     assert running(person, name), "unsaved work is not lost"
+    person.stop(name)
+
+
+def test_a_provider_that_does_not_respond_neither_ends_a_login_nor_keeps_it_from_launching(
+    login_portal: LoginPortal,
+) -> None:
+    """An outage of the federation's provider is none of the beamtime: account and proposals are the facility's."""
+    person = login_portal.login("egi", "anna")
+    login_portal.egi.process.send_signal(signal.SIGSTOP)
+    try:
+        assert not is_out(grown_old(person))
+        assert login_portal.portal.wait_for_log(f"login of {person.name} could not be refreshed")
+        name = person.launch("terminal")
+        assert running(person, name)
+        # neither this launch nor anybody's page waits for its timeout each time
+        assert login_portal.portal.wait_for_log("did not answer 2 times in a row")
+    finally:
+        login_portal.egi.process.send_signal(signal.SIGCONT)
     person.stop(name)
 
 
