@@ -99,6 +99,8 @@ class ProposalSessionMixin(
     failure = ""
     #: Whether the account's home was the cause, so that a temporary home is offered.
     failed_at_home = False
+    #: Whether it was beyond a limit, so that the page *Your use and limits* is linked.
+    failed_at_limits = False
 
     #: Signs the browser that launched in at its session; None where it signs in at the hub.
     launch_login: LaunchLogin | None = None
@@ -203,7 +205,7 @@ class ProposalSessionMixin(
         self.ending = self.notice = self.failure = ""
         self.memory_used_up = 0
         self.disk_notice = ""
-        self.failed_at_home = False
+        self.failed_at_home = self.failed_at_limits = False
         self.is_counted = False
         self.clear_steps()
         self.report_progress("Checking your account and your proposals")
@@ -351,6 +353,7 @@ class ProposalSessionMixin(
         exception = self._as_spawn_exception(problem, status)
         self.failure = exception.jupyterhub_message
         self.failed_at_home = problem.is_about_home
+        self.failed_at_limits = problem.is_about_limits
         return exception
 
     @staticmethod
@@ -374,6 +377,8 @@ class ProposalSessionMixin(
             state["failure"] = self.failure
         if self.failed_at_home:
             state["failed_at_home"] = True
+        if self.failed_at_limits:
+            state["failed_at_limits"] = True
         if self.reference:
             state["reference"] = self.reference
         return state
@@ -386,6 +391,7 @@ class ProposalSessionMixin(
         self.ending = str(state.get("ending", ""))
         self.failure = str(state.get("failure", ""))
         self.failed_at_home = state.get("failed_at_home") is True
+        self.failed_at_limits = state.get("failed_at_limits") is True
         self.reference = str(state.get("reference", ""))
 
     def clear_state(self) -> None:

@@ -61,6 +61,7 @@ class SessionPage(SessionCards):
             session_url=f"{self.hub_url}sessions/{name}" if is_login_kept(self, spawner) else card["open_url"],
             failed_text=failure_of(spawner) if state == "failed" else "",
             reference=reference_of(spawner),
+            failed_at_limits=state == "failed" and getattr(spawner, "failed_at_limits", False),
             relaunch=self._relaunch(button, spawner, visits, proposals, larger=card["larger"]),
             relaunch_safely=self._relaunch(button, spawner, visits, proposals, temporary_home=True)
             if getattr(spawner, "failed_at_home", False)

@@ -29,6 +29,7 @@ SESSION_STATE = frozenset(
         "ending",
         "ends",
         "failed_at_home",
+        "failed_at_limits",
         "failure",
         "is_counted",
         "kept_login",

@@ -42,12 +42,12 @@ function showFailure(words) {
   bar?.remove();
 }
 
-// The server knows the reason, which decides what is offered, and the reference.
+// The server knows the reason, which decides what is offered and linked, and the reference.
 async function showOffers() {
   const answer = await fetch(location.href);
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  for (const id of ["launch-again", "launch-reference"]) {
+  for (const id of ["launch-again", "launch-limits", "launch-reference"]) {
     const fresh = page.getElementById(id);
     if (fresh) document.getElementById(id).replaceChildren(...fresh.childNodes);
   }
